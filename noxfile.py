@@ -1,0 +1,54 @@
+"""Development sessions: ``nox -s tests``, ``nox -s lint types``, ``nox -s demo``; ``nox -l`` lists them."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.stop_on_first_error = True
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the project as a user would, from a built wheel, with all extras and these groups."""
+    session.install("-q", ".[all]", *nox.project.dependency_groups(PYPROJECT, *groups))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests, on the Python that runs nox."""
+    install(session, "tests")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(name="tests-each", python=PYTHONS)
+def tests_each(session: nox.Session) -> None:
+    """The tests, on each Python that the project supports."""
+    install(session, "tests")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format and lint; changes nothing."""
+    session.install("-q", *nox.project.dependency_groups(PYPROJECT, "lint"))
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types with mypy in strict mode."""
+    install(session, "types")
+    session.run("mypy")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The demo on the embedded mesh."""
+    install(session, "frameworks")
+    session.run("lanebaggage", "demo", *session.posargs)

@@ -1,0 +1,24 @@
+"""lanebaggage keeps a request in its traffic lane across every call that a Python service makes for it."""
+
+from __future__ import annotations
+
+from ._context import current_lane, lane
+from ._errors import LanebaggageError, LaneError, MeshError, SettingsError
+from ._hop import extract, inject
+from .instrumentation import auto_instrument, uninstrument
+
+__all__ = [
+    "LaneError",
+    "LanebaggageError",
+    "MeshError",
+    "SettingsError",
+    "__version__",
+    "auto_instrument",
+    "current_lane",
+    "extract",
+    "inject",
+    "lane",
+    "uninstrument",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,69 @@
+"""The supported libraries: what to wait for, which integration patches it, and since which version it is known to work."""
+
+from __future__ import annotations
+
+
+class Library:
+    """One row: a library in one role."""
+
+    __slots__ = ("distribution", "floor", "integration", "library", "modules", "role", "through")
+
+    def __init__(
+        self,
+        library: str,
+        role: str,
+        modules: str,
+        integration: str,
+        *,
+        distribution: str = "",
+        floor: str = "",
+        through: str = "",
+    ) -> None:
+        self.library = library
+        """The name that the report and ``disabled`` use."""
+        self.role = role
+        """``server``, ``client``, ``messaging`` or ``concurrency``."""
+        self.modules = tuple(modules.split())
+        """Each is patched when it is imported."""
+        self.integration = integration
+        """Module of this package with an ``install(module, patcher)``."""
+        self.distribution = distribution
+        """Name on the package index; empty for the standard library."""
+        self.floor = floor
+        """Oldest version that the tests were run with."""
+        self.through = through
+        """The library whose patch serves this one too."""
+
+
+TABLE: tuple[Library, ...] = (
+    Library("flask", "server", "flask.app", "servers.flask", distribution="flask"),
+    Library("starlette", "server", "starlette.applications", "servers.starlette", distribution="starlette"),
+    Library("fastapi", "server", "fastapi.applications", "servers.fastapi", distribution="fastapi"),
+    Library("wsgiref", "server", "wsgiref.handlers", "servers.wsgiref"),
+    Library("werkzeug", "server", "werkzeug.serving", "servers.werkzeug", distribution="werkzeug"),
+    Library(
+        "uvicorn",
+        "server",
+        "uvicorn.protocols.http.h11_impl uvicorn.protocols.http.httptools_impl"
+        " uvicorn.protocols.websockets.websockets_impl uvicorn.protocols.websockets.websockets_sansio_impl"
+        " uvicorn.protocols.websockets.wsproto_impl",
+        "servers.uvicorn",
+        distribution="uvicorn",
+    ),
+    Library("http.client", "client", "http.client", "clients.http_client"),
+    Library("urllib.request", "client", "urllib.request", "clients.urllib", through="http.client"),
+    Library(
+        "urllib3",
+        "client",
+        "urllib3.connection urllib3.http2.connection",
+        "clients.urllib3",
+        distribution="urllib3",
+        through="http.client",
+    ),
+    Library("requests", "client", "requests.sessions", "clients.requests", distribution="requests"),
+    Library("httpx", "client", "httpx._client", "clients.httpx", distribution="httpx"),
+    Library("httpx2", "client", "httpx2._client", "clients.httpx", distribution="httpx2"),
+    Library("threading", "concurrency", "threading", "concurrency.threads"),
+    Library("concurrent.futures", "concurrency", "concurrent.futures.thread", "concurrency.executors"),
+    Library("asyncio", "concurrency", "asyncio.base_events", "concurrency.asyncio"),
+)

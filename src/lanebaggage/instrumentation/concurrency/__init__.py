@@ -1,0 +1,1 @@
+"""Threads and executors: the lane belongs to the job that was submitted, never to the thread that runs it."""

@@ -1,0 +1,78 @@
+"""threading: a thread that a request starts for a job has its lane; one that is started as a daemon worker has none.
+
+``Thread.start`` puts the starter's lane around ``run``, whoever overrides that, ``Timer`` included. A thread that its
+creator made a daemon outlives the request on purpose and serves others: a flusher, a poller, a queue's worker. It starts
+with no lane, so that it never keeps the one of the request that happened to start it. Being a daemon only because the
+starting thread is one does not count.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..._context import CARRIED, UNSET
+from . import _jobs
+
+if TYPE_CHECKING:
+    from .._patching import Gate, Patcher
+
+WORKER = "_lanebaggage_worker"
+"""On a thread that was explicitly made a daemon."""
+
+
+def install(threading: Any, patch: Patcher) -> None:
+    """Carry in ``Thread.start``; learn who is a worker from ``Thread.__init__`` and the ``daemon`` property."""
+    patch.method(threading.Thread, "__init__", _init)
+    patch.descriptor(threading.Thread, "daemon", _daemon)
+    patch.method(threading.Thread, "start", _starter(threading))
+
+
+def _init(original: Any, gate: Gate) -> Any:
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        if gate.on and kwargs.get("daemon"):
+            setattr(self, WORKER, True)
+
+    return __init__
+
+
+def _daemon(original: Any, gate: Gate) -> Any:
+    def assign(self: Any, daemonic: bool) -> None:
+        original.fset(self, daemonic)
+        if gate.on:
+            setattr(self, WORKER, bool(daemonic))
+
+    return property(original.fget, assign, original.fdel, original.__doc__)
+
+
+def _starter(threading: Any) -> Any:
+    def make(original: Any, gate: Gate) -> Any:
+        def start(self: Any) -> None:
+            carried = CARRIED.get()
+            if not gate.on or carried is UNSET:
+                return original(self)  # type: ignore[no-any-return]
+            if getattr(self, WORKER, False) and not isinstance(self, threading.Timer):
+                carried = UNSET
+            own = self.__dict__.get("run")
+            run = self.run
+
+            def run_in_lane() -> None:
+                restore()
+                _jobs.run(carried, run)
+
+            def restore() -> None:
+                if own is None:
+                    self.__dict__.pop("run", None)
+                else:
+                    self.run = own
+
+            self.run = run_in_lane
+            try:
+                return original(self)  # type: ignore[no-any-return]
+            except BaseException:
+                restore()
+                raise
+
+        return start
+
+    return make

@@ -1,0 +1,23 @@
+"""uvicorn: ``run_asgi`` of each HTTP and websocket protocol, which calls a bare ASGI callable in a task of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import _asgi
+
+if TYPE_CHECKING:
+    from .._patching import Patcher
+
+_OWNERS = {
+    "h11_impl": "RequestResponseCycle",
+    "httptools_impl": "RequestResponseCycle",
+    "websockets_impl": "WebSocketProtocol",
+    "websockets_sansio_impl": "WebSocketsSansIOProtocol",
+    "wsproto_impl": "WSProtocol",
+}
+
+
+def install(module: Any, patch: Patcher) -> None:
+    """Extract from the scope that the protocol holds when it runs the application."""
+    patch.method(getattr(module, _OWNERS[module.__name__.rpartition(".")[2]]), "run_asgi", _asgi.running)
