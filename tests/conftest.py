@@ -1,0 +1,32 @@
+"""What every test gets: no settings from the environment, and nothing instrumented, carried or logged left behind."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+import lanebaggage
+from lanebaggage import _log, _runtime, _settings
+from lanebaggage._context import CARRIED, UNSET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytest_plugins = ["support.coverage_table", "support.names"]
+
+
+def pytest_configure() -> None:
+    for name in [name for name in os.environ if name.startswith("LANEBAGGAGE_") or name.upper().endswith("_PROXY")]:
+        del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def _clean() -> Iterator[None]:
+    CARRIED.set(UNSET)
+    yield
+    lanebaggage.uninstrument()
+    _runtime.activate(_settings.resolve(environ={}))
+    _log.forget()
+    CARRIED.set(UNSET)

@@ -1,0 +1,7 @@
+"""Messaging: situations, and a driver of a few lines per library."""
+
+from __future__ import annotations
+
+from .table import Role
+
+MESSAGING = Role("messaging", "Messaging", {})

@@ -1,0 +1,104 @@
+"""The matrix: for each role its situations, its libraries, and why a cell does not apply; renders docs/coverage.md.
+
+A role's own module (``clients.py``, ``servers.py``, ``messaging.py``, ``concurrency.py``) makes a ``Role`` and adds its
+libraries with their drivers; the test module of the same name runs ``role.cells``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module, metadata
+from typing import Any
+
+ROLES: dict[str, Role] = {}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One library in one situation."""
+
+    role: str
+    library: str
+    situation: str
+    driver: Any
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.role, self.library, self.situation
+
+    def __str__(self) -> str:
+        return f"{self.library}-{self.situation}"
+
+
+@dataclass
+class Role:
+    """What libraries of one kind are tested for."""
+
+    name: str
+    title: str
+    situations: dict[str, str]
+    """Identifier to what happens, in words for the page."""
+    libraries: dict[str, Any] = field(default_factory=dict)
+    """Name to driver; a driver's ``distribution`` is its name on the package index, empty for the standard library."""
+    without: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Library and situation to the reason why that cell does not apply."""
+
+    def __post_init__(self) -> None:
+        ROLES[self.name] = self
+
+    def add(self, library: str, driver: Any, **without: str) -> None:
+        """Add a library; ``without`` gives situations (dashes as underscores) that do not apply, and why."""
+        self.libraries[library] = driver
+        for situation, reason in without.items():
+            name = situation.replace("_", "-")
+            assert name in self.situations, f"{library}: no situation is called {name}"
+            self.without[library, name] = reason
+
+    @property
+    def cells(self) -> list[Cell]:
+        return [
+            Cell(self.name, library, situation, driver)
+            for library, driver in self.libraries.items()
+            for situation in self.situations
+            if (library, situation) not in self.without
+        ]
+
+
+def load() -> None:
+    """Import every role's module, so that ``ROLES`` is complete."""
+    for name in ("servers", "clients", "messaging", "concurrency"):
+        import_module(f"matrix.{name}")
+
+
+def page() -> str:
+    """docs/coverage.md."""
+    lines = [
+        "# Coverage: library by situation",
+        "",
+        "Written by the tests in `tests/matrix/` when all of them pass; each `yes` is a test on the real library.",
+    ]
+    for role in ROLES.values():
+        lines += ["", f"## {role.title}", "", "| situation | " + " | ".join(role.libraries) + " |"]
+        lines += ["|" + "---|" * (len(role.libraries) + 1)]
+        versions = " | ".join(_version(driver) for driver in role.libraries.values())
+        lines += [f"| *version* | {versions} |"]
+        reasons: list[str] = []
+        for situation, words in role.situations.items():
+            row = []
+            for library in role.libraries:
+                reason = role.without.get((library, situation))
+                if reason is None:
+                    row.append("yes")
+                else:
+                    if reason not in reasons:
+                        reasons.append(reason)
+                    row.append(f"[{reasons.index(reason) + 1}]")
+            lines.append(f"| {words} | " + " | ".join(row) + " |")
+        if reasons:
+            lines += ["", "Does not apply:", ""]
+            lines += [f"{number}. {reason}" for number, reason in enumerate(reasons, 1)]
+    return "\n".join(lines) + "\n"
+
+
+def _version(driver: Any) -> str:
+    return metadata.version(driver.distribution) if getattr(driver, "distribution", "") else "standard library"

@@ -1,0 +1,1 @@
+"""What tests share: servers that record what reached them, names that resolve to this machine, the coverage table."""
