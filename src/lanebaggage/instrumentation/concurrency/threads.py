@@ -8,12 +8,13 @@ starting thread is one does not count.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ..._context import CARRIED, UNSET
 from . import _jobs
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .._patching import Gate, Patcher
 
 WORKER = "_lanebaggage_worker"
