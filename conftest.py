@@ -1,7 +1,7 @@
 """Runs what the documentation shows: every Python block, every console block, every block taken from a file.
 
-- ```` ```python ```` is executed, a page's blocks one after another; after ``<!-- file: PATH -->`` it must instead stand in that
-  file, which the tests run.
+- ```` ```python ```` is executed, a page's blocks one after another; after ``<!-- file: PATH -->`` it must instead stand in
+  that file, which the tests run.
 - ```` ```console ```` lines that start with ``$ lanebaggage`` or ``$ python`` are run in the repository's root, and what they
   print must match what is shown, where ``...`` stands for anything.
 - ``<!-- skip: next "why" -->`` leaves out the next block, with its reason.
@@ -58,7 +58,7 @@ def run_console(example: Example) -> str | None:
             continue
         done = subprocess.run(
             command, shell=True, capture_output=True, text=True, cwd=HERE, env=environ, timeout=120, check=False
-        )  # noqa: S602 - our own documentation
+        )
         printed = [line.rstrip() for line in (done.stdout + done.stderr).strip().splitlines()]
         wanted = [line.rstrip() for line in expected.strip().splitlines()]
         if not _matches(wanted, printed):
