@@ -5,9 +5,12 @@ from __future__ import annotations
 from ._context import current_lane, lane
 from ._errors import LanebaggageError, LaneError, MeshError, SettingsError
 from ._hop import extract, inject
+from ._stats import stats
+from ._watch import Hop, on_hop
 from .instrumentation import auto_instrument, uninstrument
 
 __all__ = [
+    "Hop",
     "LaneError",
     "LanebaggageError",
     "MeshError",
@@ -18,6 +21,8 @@ __all__ = [
     "extract",
     "inject",
     "lane",
+    "on_hop",
+    "stats",
     "uninstrument",
 ]
 

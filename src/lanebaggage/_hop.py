@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _log, _runtime
+from . import _log, _runtime, _watch
 from ._context import CARRIED, UNSET, Scope, carried
 from ._policy import EXPLICIT, host_of
 from ._stats import counts
@@ -29,20 +29,27 @@ def sending(host: str, authorization: str | bytes = "", target: str = "", *, ask
     current = CARRIED.get()
     if current is UNSET:
         current = carried()
+        if current is None and _watch.workers and not asked_below:
+            _watch.without_lane(host)
     if current is None:
         return None
     verdict = _runtime.policy.verdict(host)
     if not verdict:
         if not asked_below:
-            _refused(host)
+            _refused(host, current)
         return None
     if authorization or "X-Amz-Signature=" in target:
         signature = text(authorization) if text(authorization).startswith("AWS4-") else target
         if "SignedHeaders=" in signature or "X-Amz-Signature=" in signature:
             if verdict != EXPLICIT:
-                counts.refused_signed += not asked_below
+                if not asked_below:
+                    counts.refused_signed += 1
+                    if _watch.watchers:
+                        _watch.outgoing(host, current, "a signed request, and allow does not name the host")
                 return None
-            return current.without(_signed(signature))
+            current = current.without(_signed(signature))
+    if _watch.watchers and not asked_below:
+        _watch.outgoing(host, current)
     return current
 
 
@@ -131,10 +138,12 @@ def _signed(text: str) -> list[str]:
     return names.lower().replace("%3b", ";").split(";")
 
 
-def _refused(host: str) -> None:
+def _refused(host: str, current: Carried) -> None:
     if not host:
         return
     counts.refused_host += 1
+    if _watch.watchers:
+        _watch.outgoing(host, current, _runtime.policy.explain(host)[1])
     name = host.lower()
     if len(name) <= 253 and not name.strip("abcdefghijklmnopqrstuvwxyz0123456789-._:"):
         _log.warn_once(

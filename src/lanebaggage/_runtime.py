@@ -5,13 +5,22 @@ Read through the module (``_runtime.wire``) at each call, so that objects patche
 
 from __future__ import annotations
 
+from . import _watch
 from ._policy import Policy
 from ._settings import Settings, resolve
 from ._wire import Wire
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._answers import Answers
+
 settings: Settings
 wire: Wire
 policy: Policy
+answers: Answers | None = None
+"""What servers add to their answers, or None where no setting asks for any of it."""
+make_wire: type[Wire] = Wire
+"""The wire's class; another one while hops are watched."""
 
 
 def activate(new: Settings) -> None:
@@ -19,9 +28,18 @@ def activate(new: Settings) -> None:
 
     :raises SettingsError: an ``allow`` entry is not a host.
     """
-    global policy, settings, wire
+    global answers, policy, settings, wire
     compiled = Policy(new)
-    settings, wire, policy = new, Wire(new), compiled
+    settings, wire, policy = new, make_wire(new), compiled
+    answers = None
+    if new.response_header or new.debug_path:
+        from ._answers import Answers
+
+        answers = Answers(new)
+    if new.debug or _watch.lost is not None:
+        from ._debug import switch
+
+        switch(on=new.debug)
 
 
 def __getattr__(name: str) -> object:

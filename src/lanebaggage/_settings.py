@@ -56,7 +56,7 @@ _NEVER: Final = frozenset(
 )
 """Headers that frame a message, belong to one hop, or are credentials: forwarding one of them breaks or leaks."""
 
-_NAMES: Final = (
+SETTINGS: Final = (
     "route_header",
     "trace_header",
     "baggage_key",
@@ -65,13 +65,16 @@ _NAMES: Final = (
     "edge",
     "lanes",
     "disabled",
+    "response_header",
+    "debug",
+    "debug_path",
 )
 
 
 class Settings:
     """What is in force, checked and normalised; made by :func:`resolve`, never changed afterwards."""
 
-    __slots__ = (*_NAMES, "sources")
+    __slots__ = (*SETTINGS, "sources")
 
     route_header: str
     """Lower-case name of the header whose value is the lane's name."""
@@ -89,11 +92,17 @@ class Settings:
     """The only lane names believed, or None for any."""
     disabled: frozenset[str]
     """Libraries that are left alone."""
+    response_header: str
+    """Lower-case name of a header of responses that tells the lane they were made in, or empty for none."""
+    debug: bool
+    """Whether each decision is logged once per place in the code."""
+    debug_path: str
+    """Path at which WSGI and ASGI services answer with what the doctor would say, or empty for none."""
     sources: dict[str, str]
     """Where each value came from: ``argument``, the variable's name, ``preset asm`` or ``default``."""
 
     def __init__(self, values: dict[str, object], sources: dict[str, str]) -> None:
-        for name in _NAMES:
+        for name in SETTINGS:
             object.__setattr__(self, name, values[name])
         object.__setattr__(self, "sources", sources)
 
@@ -109,7 +118,7 @@ class Settings:
 
     def differences(self, other: Settings) -> list[str]:
         """Names of the settings whose values differ from ``other``'s."""
-        return [name for name in _NAMES if getattr(self, name) != getattr(other, name)]
+        return [name for name in SETTINGS if getattr(self, name) != getattr(other, name)]
 
     def __eq__(self, other: object) -> bool:
         return not self.differences(other) if isinstance(other, Settings) else NotImplemented
@@ -118,7 +127,7 @@ class Settings:
         return hash((self.route_header, self.trace_header, self.allow))
 
     def __repr__(self) -> str:
-        return f"Settings({', '.join(f'{name}={getattr(self, name)!r}' for name in _NAMES)})"
+        return f"Settings({', '.join(f'{name}={getattr(self, name)!r}' for name in SETTINGS)})"
 
 
 def resolve(arguments: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -140,7 +149,7 @@ def resolve(arguments: Mapping[str, object] | None = None, environ: Mapping[str,
 
     values: dict[str, object] = {}
     sources: dict[str, str] = {}
-    for setting in _NAMES:
+    for setting in SETTINGS:
         value, source = _find(setting, given, env)
         if value is None and setting in defaults:
             value, source = defaults[setting], f"preset {preset}"
@@ -158,6 +167,7 @@ def resolve(arguments: Mapping[str, object] | None = None, environ: Mapping[str,
     if not set(key) <= _TOKEN:
         raise SettingsError(f"{where('baggage_key')}: baggage_key must be a token such as {DEFAULT_HEADER}, not {_shown(key)}")
     lanes = _list(values["lanes"], where("lanes"), "lanes")
+    answer = values["response_header"]
     values.update(
         route_header=route,
         trace_header=trace,
@@ -167,6 +177,9 @@ def resolve(arguments: Mapping[str, object] | None = None, environ: Mapping[str,
         edge=_flag(values["edge"], where("edge"), "edge"),
         lanes=frozenset(lanes) or None,
         disabled=frozenset(_list(values["disabled"], where("disabled"), "disabled")),
+        response_header=_header(answer, where("response_header"), "response_header") if answer else "",
+        debug=_flag(values["debug"], where("debug"), "debug"),
+        debug_path=_path(values["debug_path"], where("debug_path")),
     )
     return Settings(values, sources)
 
@@ -223,6 +236,13 @@ def _list(value: object, source: str, setting: str) -> tuple[str, ...]:
         if entry.strip():
             names.append(entry.strip())
     return tuple(names)
+
+
+def _path(value: object, source: str) -> str:
+    text = "" if value is None else str(value)
+    if text and (text[0] != "/" or len(text) < 2 or not text.isascii() or not text.isprintable() or set(text) & set(" ?#%")):
+        raise SettingsError(f"{source}: debug_path must be a path such as /debug/lanebaggage, not {_shown(value)}")
+    return text
 
 
 def _flag(value: object, source: str, setting: str) -> bool:

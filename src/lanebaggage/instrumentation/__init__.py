@@ -84,6 +84,9 @@ def auto_instrument(
     edge: bool | None = None,
     lanes: Iterable[str] | str | None = None,
     disabled: Iterable[str] | str | None = None,
+    response_header: str | None = None,
+    debug: bool | None = None,
+    debug_path: str | None = None,
 ) -> Report:
     """Keep every request in its traffic lane: instrument each supported library, now or when it is imported.
 
@@ -100,6 +103,9 @@ def auto_instrument(
     :param edge: ignore what arrives, since this service is called by strangers.
     :param lanes: the only lane names to believe.
     :param disabled: libraries to leave alone, by their names in the report.
+    :param response_header: name of a response header, such as ``x-lane``, that tells the lane; WSGI and ASGI only.
+    :param debug: log each decision once per place in the code, on the logger ``lanebaggage.debug``.
+    :param debug_path: a path, such as ``/debug/lanebaggage``, at which a WSGI or ASGI service reports on itself.
     :return: what was done to each library.
     :raises SettingsError: a value cannot be used, or differs from that of an earlier call.
     """
@@ -114,6 +120,9 @@ def auto_instrument(
         "edge": edge,
         "lanes": _listed(lanes),
         "disabled": _listed(disabled),
+        "response_header": response_header,
+        "debug": debug,
+        "debug_path": debug_path,
     }
     given = {name: value for name, value in given.items() if value is not None}
     with _lock:

@@ -8,6 +8,7 @@ starting thread is one does not count.
 
 from __future__ import annotations
 
+from ... import _watch
 from ..._context import CARRIED, UNSET
 from . import _jobs
 
@@ -53,6 +54,7 @@ def _starter(threading: Any) -> Any:
             if not gate.on or carried is UNSET:
                 return original(self)  # type: ignore[no-any-return]
             if getattr(self, WORKER, False) and not isinstance(self, threading.Timer):
+                _watch.worker_started(self, None if carried is None else carried.lane)
                 carried = UNSET
             own = self.__dict__.get("run")
             run = self.run

@@ -28,12 +28,13 @@ def call(original: Any, gate: Gate) -> Any:
         try:
             scope[ENTERED] = True
             carried = _runtime.wire.from_raw(scope.get("headers") or ())
+            serve = original if _runtime.answers is None else _runtime.answers.asgi(original, scope, carried)
         except Exception:
             gate.failed()
             return await original(self, scope, receive, send)
         token = CARRIED.set(carried)
         try:
-            return await original(self, scope, receive, send)
+            return await serve(self, scope, receive, send)
         finally:
             reset(token)
 
@@ -49,6 +50,8 @@ def running(original: Any, gate: Gate) -> Any:
         try:
             self.scope[ENTERED] = True
             carried = _runtime.wire.from_raw(self.scope.get("headers") or ())
+            if _runtime.answers is not None and args:
+                args = (_runtime.answers.asgi(args[0], self.scope, carried), *args[1:])
         except Exception:
             gate.failed()
             return await original(self, *args)

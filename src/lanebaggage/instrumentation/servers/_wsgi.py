@@ -27,6 +27,8 @@ def serve(application: Callable[[Any, Any], Any], gate: Gate, environ: Any, star
     try:
         environ[ENTERED] = True
         carried = _runtime.wire.from_environ(environ)
+        if _runtime.answers is not None:
+            application, start_response = _runtime.answers.wsgi(application, environ, start_response, carried)
     except Exception:
         gate.failed()
         return application(environ, start_response)
