@@ -1,0 +1,49 @@
+"""Lane routing as a pure model: decides each hop as the mesh does, from the files that are deployed.
+
+No I/O but reading the files it is given, no clock but one passed in. ``docs/reference/routing.md`` describes it.
+"""
+
+from __future__ import annotations
+
+from .asm import load, load_text
+from .decision import Decision
+from .errors import Finding, Place, RoutingError
+from .memory import TraceMemory
+from .model import (
+    RULE_BASED,
+    STRICT_MODE,
+    WEIGHTED,
+    Gateway,
+    IngressRule,
+    IngressWeight,
+    Lane,
+    LaneGroup,
+    Match,
+    ServiceRef,
+    StringMatch,
+)
+from .request import Request
+from .router import Router
+
+__all__ = [
+    "RULE_BASED",
+    "STRICT_MODE",
+    "WEIGHTED",
+    "Decision",
+    "Finding",
+    "Gateway",
+    "IngressRule",
+    "IngressWeight",
+    "Lane",
+    "LaneGroup",
+    "Match",
+    "Place",
+    "Request",
+    "Router",
+    "RoutingError",
+    "ServiceRef",
+    "StringMatch",
+    "TraceMemory",
+    "load",
+    "load_text",
+]

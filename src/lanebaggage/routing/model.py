@@ -1,0 +1,359 @@
+"""The model of lane routing: lane groups, their lanes and the rules of the gateway, each checked when it is made.
+
+The fields are those of ASM's resource definitions ASMSwimLaneGroup and ASMSwimLane that bear on routing
+(https://www.alibabacloud.com/help/en/asm/sidecar/asmswimlanegroup-and-asmswimlane-crd-description).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+from .._settings import BAGGAGE, BAGGAGE_MODE, CUSTOM_HEADER_MODE, DEFAULT_HEADER, TRACE_ID_MODE
+from .._wire import is_lane
+from .errors import Place, RoutingError
+from .regex import compiled
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .request import Request
+
+STRICT_MODE: Final = "strict"
+RULE_BASED: Final = "rule_based"
+WEIGHTED: Final = "weighted"
+
+_NAME_CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789-._ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class StringMatch:
+    """One condition on a text, as Istio's StringMatch.
+
+    :param kind: ``exact``, ``prefix``, ``regex`` (RE2, the whole text) or ``present`` (any value, Istio's empty match).
+    :param value: what to compare with; case-sensitive.
+    :raises RoutingError: the kind is another, or the mesh would not take the regex.
+    """
+
+    kind: Literal["exact", "prefix", "regex", "present"]
+    value: str = ""
+    _pattern: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("exact", "prefix", "regex", "present"):
+            raise RoutingError(f"a match is exact, prefix or regex, not {self.kind!r}")
+        if self.kind == "regex":
+            object.__setattr__(self, "_pattern", compiled(self.value))
+
+    def matches(self, text: str) -> bool:
+        """Whether a text meets the condition."""
+        if self.kind == "exact":
+            return text == self.value
+        if self.kind == "prefix":
+            return text.startswith(self.value)
+        return self._pattern is None or self._pattern.fullmatch(text) is not None
+
+    def __str__(self) -> str:
+        return "any value" if self.kind == "present" else f"{self.kind} {self.value}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ServiceRef:
+    """A Kubernetes service.
+
+    :param name: its name.
+    :param namespace: its namespace.
+    :raises RoutingError: one of them cannot be such a name.
+    """
+
+    name: str
+    namespace: str = "default"
+
+    def __post_init__(self) -> None:
+        for text in (self.name, self.namespace):
+            if not text or len(text) > 253 or "." in text or text.strip(_NAME_CHARACTERS):
+                raise RoutingError(f"{text[:60]!r} is no name of a service or namespace; write letters, digits and hyphens")
+
+    @classmethod
+    def parse(cls, text: str, namespace: str = "default") -> ServiceRef:
+        """The service that a host or ``namespace/name`` means.
+
+        :param text: ``name``, ``name.ns``, ``name.ns.svc``, ``name.ns.svc.cluster.local`` (any case, with or without
+            port) or ``ns/name``.
+        :param namespace: of a name without one.
+        :raises RoutingError: the text is none of these.
+        """
+        if "/" in text:
+            first, _, second = text.partition("/")
+            return cls(second, first)
+        labels = plain_host(text).split(".")
+        if len(labels) > 2 and labels[2:] not in (["svc"], ["svc", "cluster", "local"]):
+            raise RoutingError(
+                f"{text[:80]!r} is no host of a cluster service; write one such as mocka.default.svc.cluster.local"
+            )
+        return cls(labels[0], labels[1] if len(labels) > 1 else namespace)
+
+    @property
+    def host(self) -> str:
+        """The full name in the cluster."""
+        return f"{self.name}.{self.namespace}.svc.cluster.local"
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that mean this service wherever it is called from."""
+        local = f"{self.name}.{self.namespace}".lower()
+        return local, f"{local}.svc", f"{local}.svc.cluster.local"
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Conditions on one request, all of which must hold (Istio's HTTPMatchRequest).
+
+    :param uri: on the path without query; None for any.
+    :param headers: name and condition each; names in any case.
+    """
+
+    uri: StringMatch | None = None
+    headers: tuple[tuple[str, StringMatch], ...] = ()
+
+    def matches(self, request: Request, *, each: bool = False) -> bool:
+        """Whether a request meets every condition; a header that is absent meets none.
+
+        :param each: try each value of a repeated header by itself, as Envoy 1.39 and later do in route matches, rather
+            than all of them joined by commas.
+        """
+        if self.uri is not None and not self.uri.matches(request.plain_path):
+            return False
+        for name, condition in self.headers:
+            if not any(condition.matches(value) for value in request.texts(name, each=each)):
+                return False
+        return True
+
+    def __str__(self) -> str:
+        parts = [] if self.uri is None else [f"uri {self.uri}"]
+        parts += [f"{name} {condition}" for name, condition in self.headers]
+        return " and ".join(parts) or "any request"
+
+
+@dataclass(frozen=True, slots=True)
+class IngressRule:
+    """A lane rule of the gateway (ASMSwimLane ``ingressRules[]``).
+
+    :param name: its name.
+    :param destination: the entry service.
+    :param match: which requests.
+    :param hosts: ``*``, names or ``*.suffix``; none means any host.
+    :param online: whether it is in force; not unless the file says so.
+    :param port: of the entry service, or None.
+    """
+
+    name: str
+    destination: ServiceRef
+    match: Match = Match()
+    hosts: tuple[str, ...] = ("*",)
+    online: bool = True
+    port: int | None = None
+    place: Place = field(default=Place(), compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IngressWeight:
+    """A lane's share at the gateway (ASMSwimLane ``ingressWeight``).
+
+    :param destination: the entry service.
+    :param weight: its part of the sum over the lanes of the group; 0 gets nothing.
+    :param port: of the entry service, or None.
+    :raises RoutingError: the weight is negative.
+    """
+
+    destination: ServiceRef
+    weight: int
+    port: int | None = None
+    place: Place = field(default=Place(), compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.weight < 0:
+            raise RoutingError(f"a weight of {self.weight}; write 0 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One traffic lane (ASMSwimLane).
+
+    :param name: the value of the route header.
+    :param selector: pod labels that make up the lane (``labelSelector``).
+    :param services: its services, or None for all of the group.
+    :param rules: its lane rules, in order.
+    :param weight: its share under the weighted strategy.
+    :raises RoutingError: the name cannot travel in a header.
+    """
+
+    name: str
+    selector: Mapping[str, str] = field(default_factory=dict)
+    services: tuple[ServiceRef, ...] | None = None
+    rules: tuple[IngressRule, ...] = ()
+    weight: IngressWeight | None = None
+    place: Place = field(default=Place(), compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not is_lane(self.name):
+            raise RoutingError(f"{self.name[:60]!r} is no lane's name; write 1 to 128 letters, digits and . _ - :")
+
+    def has(self, service: ServiceRef) -> bool:
+        """Whether the lane lists a service of its group."""
+        return self.services is None or service in self.services
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The gateway of a group (``spec.ingress.gateway``).
+
+    :param name: of the gateway rule.
+    :param namespace: of the gateway rule.
+    :param type: ``ASM`` or ``ingress``.
+    """
+
+    name: str = "ingressgateway"
+    namespace: str = "istio-system"
+    type: str = "ASM"
+
+
+@dataclass(frozen=True, slots=True)
+class LaneGroup:
+    """The services, lanes and mode that belong together (ASMSwimLaneGroup).
+
+    :param name: its name.
+    :param services: the services that take part.
+    :param lanes: its lanes, in the order of their rules.
+    :param permissive: whether a missing service falls back to the baseline lane; strict mode otherwise.
+    :param baseline: name of the baseline lane; the first lane where none is named.
+    :param service_fallback: lane by service, which replaces the baseline as the target of a fallback.
+    :param trace_header: the end-to-end pass-through header; ``baggage`` selects baggage mode.
+    :param route_header: the header whose value is the lane's name.
+    :param strategy: ``rule_based`` or ``weighted``.
+    :param weighted_hosts: hosts of the weighted strategy; none means any.
+    :param weighted_matches: which requests are weighted, any of these; none means every one.
+    :param gateway: the gateway.
+    :raises RoutingError: the parts do not fit together.
+    """
+
+    name: str
+    services: tuple[ServiceRef, ...]
+    lanes: tuple[Lane, ...]
+    permissive: bool = False
+    baseline: str = ""
+    service_fallback: Mapping[ServiceRef, str] = field(default_factory=dict)
+    trace_header: str = ""
+    route_header: str = ""
+    strategy: Literal["rule_based", "weighted"] = RULE_BASED
+    weighted_hosts: tuple[str, ...] = ()
+    weighted_matches: tuple[Match, ...] = ()
+    gateway: Gateway = Gateway()
+    place: Place = field(default=Place(), compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        names = [lane.name for lane in self.lanes]
+        if not names:
+            raise RoutingError(f"lane group {self.name} has no lane; give it at least one")
+        if len(set(names)) < len(names):
+            raise RoutingError(f"lane group {self.name} has two lanes of one name; rename one of {', '.join(names)}")
+        object.__setattr__(self, "baseline", self.baseline or names[0])
+        route = self.route_header or (DEFAULT_HEADER if self.permissive else "")
+        object.__setattr__(self, "route_header", route.lower())
+        object.__setattr__(self, "trace_header", (self.trace_header or route).lower())
+        for lane in (self.baseline, *self.service_fallback.values()):
+            if lane not in names:
+                raise RoutingError(f"lane group {self.name} falls back to {lane[:60]!r}, which is none of {', '.join(names)}")
+        if self.strategy not in (RULE_BASED, WEIGHTED):
+            raise RoutingError(f"the strategy of lane group {self.name} is rule_based or weighted, not {self.strategy!r}")
+
+    @property
+    def mode(self) -> str:
+        """``strict``, ``custom header``, ``trace ID`` or ``baggage``."""
+        if not self.permissive:
+            return STRICT_MODE
+        if self.trace_header == BAGGAGE:
+            return BAGGAGE_MODE
+        return CUSTOM_HEADER_MODE if self.trace_header == self.route_header else TRACE_ID_MODE
+
+    def lane(self, name: str) -> Lane:
+        """The lane of this name.
+
+        :raises RoutingError: there is none.
+        """
+        for lane in self.lanes:
+            if lane.name == name:
+                return lane
+        raise RoutingError(
+            f"lane group {self.name} has no lane {name[:60]!r}; its lanes are {', '.join(map(_name, self.lanes))}"
+        )
+
+    def fallback(self, service: ServiceRef) -> str:
+        """Name of the lane that a request falls back to at this service."""
+        return self.service_fallback.get(service, self.baseline)
+
+    @classmethod
+    def simple(
+        cls,
+        *,
+        baseline: str,
+        lanes: Mapping[str, Sequence[str]],
+        trace_header: str = DEFAULT_HEADER,
+        route_header: str = DEFAULT_HEADER,
+        permissive: bool = True,
+        name: str = "lanes",
+        entry: str | None = None,
+    ) -> LaneGroup:
+        """A lane group from names alone, for tests and for a mesh without a file.
+
+        :param baseline: the baseline lane.
+        :param lanes: names of the services of each lane.
+        :param entry: the service that requests at the gateway go to, by a lane rule per lane on the route header; the
+            first service of the baseline lane unless given.
+        """
+        services = tuple(dict.fromkeys(ServiceRef.parse(service) for lane in lanes.values() for service in lane))
+        if baseline not in lanes:
+            raise RoutingError(f"the baseline {baseline[:60]!r} is none of the lanes {', '.join(lanes)}")
+        first = ServiceRef.parse(entry or next(iter(lanes[baseline]), "") or services[0].name)
+        return cls(
+            name=name,
+            services=services,
+            lanes=tuple(
+                Lane(
+                    lane,
+                    {"ASM_TRAFFIC_TAG": lane},
+                    tuple(map(ServiceRef.parse, members)),
+                    (IngressRule(f"r-{lane}", first, Match(headers=((route_header, StringMatch("exact", lane)),))),),
+                )
+                for lane, members in lanes.items()
+            ),
+            permissive=permissive,
+            baseline=baseline,
+            trace_header=trace_header if permissive else "",
+            route_header=route_header if permissive else "",
+        )
+
+
+def plain_host(text: str) -> str:
+    """A host in lower case without port and final dot; an address in brackets without them."""
+    host = text.strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].removesuffix(".")
+
+
+def host_matches(patterns: Iterable[str], host: str) -> bool:
+    """Whether a host is one of these: ``*``, a name, or ``*.suffix`` (Istio's Gateway and VirtualService hosts)."""
+    patterns = tuple(patterns)
+    if not patterns or "*" in patterns:
+        return True
+    host = plain_host(host)
+    return any(host == pattern or (pattern[:1] == "*" and host.endswith(pattern[1:])) for pattern in map(plain_host, patterns))
+
+
+def _name(lane: Lane) -> str:
+    return lane.name
