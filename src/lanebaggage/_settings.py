@@ -174,11 +174,11 @@ def resolve(arguments: Mapping[str, object] | None = None, environ: Mapping[str,
         baggage_key=key,
         pass_through=_pass_through(_list(values["pass_through"], where("pass_through"), "pass_through"), where("pass_through")),
         allow=_list(values["allow"], where("allow"), "allow"),
-        edge=_flag(values["edge"], where("edge"), "edge"),
+        edge=flag(values["edge"], where("edge"), "edge"),
         lanes=frozenset(lanes) or None,
         disabled=frozenset(_list(values["disabled"], where("disabled"), "disabled")),
         response_header=_header(answer, where("response_header"), "response_header") if answer else "",
-        debug=_flag(values["debug"], where("debug"), "debug"),
+        debug=flag(values["debug"], where("debug"), "debug"),
         debug_path=_path(values["debug_path"], where("debug_path")),
     )
     return Settings(values, sources)
@@ -245,7 +245,11 @@ def _path(value: object, source: str) -> str:
     return text
 
 
-def _flag(value: object, source: str, setting: str) -> bool:
+def flag(value: object, source: str, setting: str) -> bool:
+    """Whether a value says yes.
+
+    :raises SettingsError: it says neither yes nor no.
+    """
     if value is None:
         return False
     if isinstance(value, bool):

@@ -16,7 +16,7 @@ from ._table import TABLE, Library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import ModuleType
     from typing import Final
 
@@ -66,6 +66,9 @@ class Report:
             "  ".join((*(text.ljust(width) for text, width in zip(line, widths, strict=False)), line[3])) for line in lines
         )
 
+
+always: list[Callable[[], None]] = []
+"""Called at the end of each ``auto_instrument()`` that instruments: the launcher's own patches."""
 
 _lock = RLock()
 _report = Report()
@@ -152,6 +155,8 @@ def auto_instrument(
                 row.status, row.detail = DISABLED, f"by {settings.sources['disabled']}"
             else:
                 _wait(entry, row)
+        for install in always:
+            install()
     return _report
 
 
