@@ -8,6 +8,7 @@ from __future__ import annotations
 from .asm import load, load_text
 from .decision import Decision
 from .errors import Finding, Place, RoutingError
+from .matching import Match, StringMatch
 from .memory import TraceMemory
 from .model import (
     RULE_BASED,
@@ -18,12 +19,10 @@ from .model import (
     IngressWeight,
     Lane,
     LaneGroup,
-    Match,
-    ServiceRef,
-    StringMatch,
 )
 from .request import Request
 from .router import Router
+from .services import ServiceRef, plain_host
 
 __all__ = [
     "RULE_BASED",
@@ -46,4 +45,5 @@ __all__ = [
     "TraceMemory",
     "load",
     "load_text",
+    "plain_host",
 ]

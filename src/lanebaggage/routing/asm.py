@@ -9,25 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from .asm_lane import lane_of, match_in, service_named, services_in
 from .documents import Document, documents, read_files
 from .errors import ERROR, Finding, RoutingError
 from .fields import Fields
-from .model import (
-    RULE_BASED,
-    WEIGHTED,
-    Gateway,
-    IngressRule,
-    IngressWeight,
-    Lane,
-    LaneGroup,
-    Match,
-    ServiceRef,
-    StringMatch,
-)
+from .model import RULE_BASED, WEIGHTED, Gateway, LaneGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
+
+    from .services import ServiceRef
 
 GROUP_KIND: Final = "ASMSwimLaneGroup"
 LANE_KIND: Final = "ASMSwimLane"
@@ -119,7 +111,7 @@ def _group(document: Document, lane_documents: list[Document], findings: list[Fi
     spec = root.mapping("spec")
     if not document.name:
         root.error("shape", "metadata", f"an {GROUP_KIND} without name", "lanes refer to it", "Write metadata: {name: test}")
-    services = _services(spec)
+    services = services_in(spec)
     if not services:
         spec.error(
             "shape",
@@ -131,7 +123,7 @@ def _group(document: Document, lane_documents: list[Document], findings: list[Fi
     if not lane_documents:
         why = f"no {LANE_KIND} in the files has the label {GROUP_LABEL}: {document.name}"
         root.error("no-lane", "spec", f"lane group {document.name} has no lane", why, "Give the lanes' files too")
-    lanes = [lane for lane in (_lane(each, services, findings) for each in lane_documents) if lane is not None]
+    lanes = [lane for lane in (lane_of(each, services, findings) for each in lane_documents) if lane is not None]
     names = [lane.name for lane in lanes]
     for name in {name for name in names if names.count(name) > 1}:
         root.error(
@@ -152,7 +144,7 @@ def _group(document: Document, lane_documents: list[Document], findings: list[Fi
         what = f"ingressRoutingStrategy is {strategy[:60]!r}"
         routing.error("value", "ingressRoutingStrategy", what, "ASM knows two", "Write rule_based or weighted")
     weighted = routing.mapping("weightedRoutingRule")
-    matches = [_match(match) for match in weighted.mappings("requestMatches")]
+    matches = [match_in(match) for match in weighted.mappings("requestMatches")]
     for name in _UNMODELLED:
         for fields in (spec, *spec.mappings("services")):
             if name in fields:
@@ -209,8 +201,8 @@ def _check_permissive(spec: Fields, mode: Fields, baseline: str, names: list[str
 
 def _service_fallback(fields: Fields, services: tuple[ServiceRef, ...], names: list[str]) -> dict[ServiceRef, str]:
     found: dict[ServiceRef, str] = {}
-    for key in fields.keys():  # noqa: SIM118 - Fields is no mapping
-        service = fields.made(key, lambda key=key: _service_named(key, services))  # type: ignore[misc]
+    for key in fields.names():
+        service = fields.made(key, lambda key=key: service_named(key, services))  # type: ignore[misc]
         lane = fields.text(key)
         if lane and lane not in names:
             what = f"the fallback of {key[:60]} is {lane[:60]}, which is no lane of the group"
@@ -221,120 +213,6 @@ def _service_fallback(fields: Fields, services: tuple[ServiceRef, ...], names: l
         elif service is not None and lane:
             found[service] = lane
     return found
-
-
-def _services(fields: Fields) -> tuple[ServiceRef, ...]:
-    found = []
-    for item in fields.mappings("services"):
-        name = item.text("name")
-        if not name:
-            item.error(
-                "shape", "name", f"{item.path} has no name", "it refers to a service", "Write {name: mocka, namespace: default}"
-            )
-            continue
-        found.append(item.made("name", lambda item=item, name=name: ServiceRef(name, item.text("namespace", "default"))))  # type: ignore[misc]
-    return tuple(dict.fromkeys(service for service in found if service is not None))
-
-
-def _lane(document: Document, group: tuple[ServiceRef, ...], findings: list[Finding]) -> Lane | None:
-    root = Fields(document.node, "", findings)
-    spec = root.mapping("spec")
-    services = _services(spec) if "services" in spec else None
-    for service in services or ():
-        if group and service not in group:
-            what = f"lane {document.name} lists {service}"
-            spec.warning("not-in-group", "services", what, "its group does not, so nothing routes to it", "Add it to the group")
-    rules = [_rule(rule, index, group) for index, rule in enumerate(spec.mappings("ingressRules"))]
-    return root.made(
-        "metadata",
-        lambda: Lane(
-            name=document.name,
-            selector=spec.text_map("labelSelector"),
-            services=services,
-            rules=tuple(rule for rule in rules if rule is not None),
-            weight=_weight(spec.mapping("ingressWeight"), group),
-            place=document.place,
-        ),
-    )
-
-
-def _rule(fields: Fields, index: int, group: tuple[ServiceRef, ...]) -> IngressRule | None:
-    destination = fields.mapping("route").mapping("destination")
-    service = _destination(destination, fields, group)
-    match = _match(fields.mapping("match"))
-    if service is None or match is None:
-        return None
-    return IngressRule(
-        name=fields.text("name") or f"{index + 1}",
-        destination=service,
-        match=match,
-        hosts=fields.texts("hosts"),
-        online=fields.flag("online"),
-        port=destination.number("portNum"),
-        place=fields.place,
-    )
-
-
-def _weight(fields: Fields, group: tuple[ServiceRef, ...]) -> IngressWeight | None:
-    if fields.node is None:
-        return None
-    destination = fields.mapping("destination")
-    service = _destination(destination, fields, group)
-    weight = fields.number("weight") or 0
-    if service is None:
-        return None
-    port = destination.number("portNum")
-    return fields.made("weight", lambda: IngressWeight(service, weight, port, fields.place))
-
-
-def _destination(fields: Fields, around: Fields, group: tuple[ServiceRef, ...]) -> ServiceRef | None:
-    host = fields.text("host")
-    if not host:
-        what = f"{fields.path}.host is missing"
-        around.error(
-            "shape", "route", what, "it is the entry service", "Write destination: {host: mocka.default.svc.cluster.local}"
-        )
-        return None
-    return fields.made("host", lambda: _service_named(host, group))
-
-
-def _service_named(text: str, group: tuple[ServiceRef, ...]) -> ServiceRef:
-    """The service that a host or a key means; a name alone means the one that the group has by it."""
-    same = [service for service in group if service.name == text.partition(":")[0]]
-    return same[0] if len(same) == 1 else ServiceRef.parse(text)
-
-
-def _match(fields: Fields) -> Match | None:
-    before = len(fields.findings)
-    uri = _string(fields, "uri") if "uri" in fields else None
-    inner = fields.mapping("headers")
-    headers = []
-    for name in inner.keys():  # noqa: SIM118 - Fields is no mapping
-        condition = _string(inner, name)
-        if condition is not None:
-            headers.append((name, condition))
-        if name != name.lower():
-            why = "Istio asks for lower-case names and compares no other"
-            inner.warning(
-                "header-capitals", name, f"the header name {name[:60]} has capitals", why, f"Write {name.lower()[:60]}"
-            )
-    failed = any(finding.severity == ERROR for finding in fields.findings[before:])
-    return None if failed else Match(uri, tuple(headers))
-
-
-def _string(fields: Fields, name: str) -> StringMatch | None:
-    inner = fields.mapping(name)
-    kinds = inner.keys()
-    if inner.node is None:
-        return None
-    if not kinds:
-        return StringMatch("present")
-    if len(kinds) > 1 or kinds[0] not in ("exact", "prefix", "regex"):
-        what = f"{inner.path} has {', '.join(kinds)[:60]}"
-        fields.error("shape", name, what, "a match has one of exact, prefix, regex", f"Write {name}: {{exact: text}}")
-        return None
-    value = inner.text(kinds[0])
-    return inner.made(kinds[0], lambda: StringMatch(kinds[0], value))  # type: ignore[arg-type] # one of three, checked above
 
 
 def _gateway(ingress: Fields) -> Gateway:

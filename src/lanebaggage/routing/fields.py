@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import ERROR, WARNING, Finding, Place, RoutingError
+from .matching import StringMatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,7 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         return self.node is not None and self.node.get(name) is not None
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """Names of the fields that are there."""
         return [name for name in (self.node.value if self.node is not None else ()) if name in self]
 
@@ -106,7 +107,22 @@ class Fields:
     def text_map(self, name: str) -> dict[str, str]:
         """A mapping of texts, such as labels."""
         inner = self.mapping(name)
-        return {key: inner.text(key) for key in inner.keys()}  # noqa: SIM118 - Fields is no mapping
+        return {key: inner.text(key) for key in inner.names()}
+
+    def string_match(self, name: str) -> StringMatch | None:
+        """Istio's StringMatch: one of exact, prefix, regex, or an empty mapping for any value."""
+        inner = self.mapping(name)
+        if inner.node is None:
+            return None
+        kinds = inner.names()
+        if not kinds:
+            return StringMatch("present")
+        if len(kinds) > 1 or kinds[0] not in ("exact", "prefix", "regex"):
+            what = f"{inner.path} has {', '.join(kinds)[:60]}"
+            self.error("shape", name, what, "a match has one of exact, prefix, regex", f"Write {name}: {{exact: text}}")
+            return None
+        value = inner.text(kinds[0])
+        return inner.made(kinds[0], lambda: StringMatch(kinds[0], value))  # type: ignore[arg-type] # checked above
 
     # --- what is wrong
 

@@ -9,17 +9,19 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from .decision import NO_HEADERS, NOT_FOUND, Decision
-from .model import WEIGHTED, host_matches
+from .model import WEIGHTED
 from .plans import Plan
+from .services import host_matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import TypeAlias
 
     from .carrier import Carrier
-    from .model import IngressRule, IngressWeight, LaneGroup, ServiceRef
+    from .model import IngressRule, IngressWeight, LaneGroup
     from .plans import Available, Planner, Service
     from .request import Request
+    from .services import ServiceRef
 
     Table: TypeAlias = dict[str, list[tuple[int, "Rule"]]]
 

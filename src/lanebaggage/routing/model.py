@@ -12,131 +12,16 @@ from typing import TYPE_CHECKING, Final, Literal
 from .._settings import BAGGAGE, BAGGAGE_MODE, CUSTOM_HEADER_MODE, DEFAULT_HEADER, TRACE_ID_MODE
 from .._wire import is_lane
 from .errors import Place, RoutingError
-from .regex import compiled
+from .matching import ANY_REQUEST, Match, StringMatch
+from .services import ServiceRef
+from .services import plain_host as plain_host
 
 if TYPE_CHECKING:
-    import re
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from .request import Request
+    from collections.abc import Mapping, Sequence
 
 STRICT_MODE: Final = "strict"
 RULE_BASED: Final = "rule_based"
 WEIGHTED: Final = "weighted"
-
-_NAME_CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789-._ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-@dataclass(frozen=True, slots=True)
-class StringMatch:
-    """One condition on a text, as Istio's StringMatch.
-
-    :param kind: ``exact``, ``prefix``, ``regex`` (RE2, the whole text) or ``present`` (any value, Istio's empty match).
-    :param value: what to compare with; case-sensitive.
-    :raises RoutingError: the kind is another, or the mesh would not take the regex.
-    """
-
-    kind: Literal["exact", "prefix", "regex", "present"]
-    value: str = ""
-    _pattern: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("exact", "prefix", "regex", "present"):
-            raise RoutingError(f"a match is exact, prefix or regex, not {self.kind!r}")
-        if self.kind == "regex":
-            object.__setattr__(self, "_pattern", compiled(self.value))
-
-    def matches(self, text: str) -> bool:
-        """Whether a text meets the condition."""
-        if self.kind == "exact":
-            return text == self.value
-        if self.kind == "prefix":
-            return text.startswith(self.value)
-        return self._pattern is None or self._pattern.fullmatch(text) is not None
-
-    def __str__(self) -> str:
-        return "any value" if self.kind == "present" else f"{self.kind} {self.value}"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ServiceRef:
-    """A Kubernetes service.
-
-    :param name: its name.
-    :param namespace: its namespace.
-    :raises RoutingError: one of them cannot be such a name.
-    """
-
-    name: str
-    namespace: str = "default"
-
-    def __post_init__(self) -> None:
-        for text in (self.name, self.namespace):
-            if not text or len(text) > 253 or "." in text or text.strip(_NAME_CHARACTERS):
-                raise RoutingError(f"{text[:60]!r} is no name of a service or namespace; write letters, digits and hyphens")
-
-    @classmethod
-    def parse(cls, text: str, namespace: str = "default") -> ServiceRef:
-        """The service that a host or ``namespace/name`` means.
-
-        :param text: ``name``, ``name.ns``, ``name.ns.svc``, ``name.ns.svc.cluster.local`` (any case, with or without
-            port) or ``ns/name``.
-        :param namespace: of a name without one.
-        :raises RoutingError: the text is none of these.
-        """
-        if "/" in text:
-            first, _, second = text.partition("/")
-            return cls(second, first)
-        labels = plain_host(text).split(".")
-        if len(labels) > 2 and labels[2:] not in (["svc"], ["svc", "cluster", "local"]):
-            raise RoutingError(
-                f"{text[:80]!r} is no host of a cluster service; write one such as mocka.default.svc.cluster.local"
-            )
-        return cls(labels[0], labels[1] if len(labels) > 1 else namespace)
-
-    @property
-    def host(self) -> str:
-        """The full name in the cluster."""
-        return f"{self.name}.{self.namespace}.svc.cluster.local"
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """The hosts that mean this service wherever it is called from."""
-        local = f"{self.name}.{self.namespace}".lower()
-        return local, f"{local}.svc", f"{local}.svc.cluster.local"
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """Conditions on one request, all of which must hold (Istio's HTTPMatchRequest).
-
-    :param uri: on the path without query; None for any.
-    :param headers: name and condition each; names in any case.
-    """
-
-    uri: StringMatch | None = None
-    headers: tuple[tuple[str, StringMatch], ...] = ()
-
-    def matches(self, request: Request, *, each: bool = False) -> bool:
-        """Whether a request meets every condition; a header that is absent meets none.
-
-        :param each: try each value of a repeated header by itself, as Envoy 1.39 and later do in route matches, rather
-            than all of them joined by commas.
-        """
-        if self.uri is not None and not self.uri.matches(request.plain_path):
-            return False
-        for name, condition in self.headers:
-            if not any(condition.matches(value) for value in request.texts(name, each=each)):
-                return False
-        return True
-
-    def __str__(self) -> str:
-        parts = [] if self.uri is None else [f"uri {self.uri}"]
-        parts += [f"{name} {condition}" for name, condition in self.headers]
-        return " and ".join(parts) or "any request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +38,7 @@ class IngressRule:
 
     name: str
     destination: ServiceRef
-    match: Match = Match()
+    match: Match = ANY_REQUEST
     hosts: tuple[str, ...] = ("*",)
     online: bool = True
     port: int | None = None
@@ -336,23 +221,6 @@ class LaneGroup:
             trace_header=trace_header if permissive else "",
             route_header=route_header if permissive else "",
         )
-
-
-def plain_host(text: str) -> str:
-    """A host in lower case without port and final dot; an address in brackets without them."""
-    host = text.strip().lower()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].removesuffix(".")
-
-
-def host_matches(patterns: Iterable[str], host: str) -> bool:
-    """Whether a host is one of these: ``*``, a name, or ``*.suffix`` (Istio's Gateway and VirtualService hosts)."""
-    patterns = tuple(patterns)
-    if not patterns or "*" in patterns:
-        return True
-    host = plain_host(host)
-    return any(host == pattern or (pattern[:1] == "*" and host.endswith(pattern[1:])) for pattern in map(plain_host, patterns))
 
 
 def _name(lane: Lane) -> str:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
-    from .model import Lane, LaneGroup, ServiceRef
+    from .model import Lane, LaneGroup
+    from .services import ServiceRef
 
     Available: TypeAlias = Callable[[str, str], bool]
 

@@ -14,8 +14,8 @@ from .carrier import Carrier
 from .decision import NOT_FOUND, Decision
 from .errors import RoutingError
 from .ingress import Ingress, Rule
-from .model import plain_host
 from .plans import Planner, Service
+from .services import plain_host
 
 if TYPE_CHECKING:
     from .memory import TraceMemory
