@@ -9,6 +9,10 @@ from ._stats import stats
 from ._watch import Hop, on_hop
 from .instrumentation import auto_instrument, uninstrument
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .middleware import asgi_middleware, wsgi_middleware
+
 __all__ = [
     "Hop",
     "LaneError",
@@ -16,6 +20,7 @@ __all__ = [
     "MeshError",
     "SettingsError",
     "__version__",
+    "asgi_middleware",
     "auto_instrument",
     "current_lane",
     "extract",
@@ -24,6 +29,16 @@ __all__ = [
     "on_hop",
     "stats",
     "uninstrument",
+    "wsgi_middleware",
 ]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Import the middleware when it is asked for: most services never do."""
+    if name not in ("asgi_middleware", "wsgi_middleware"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import middleware
+
+    return getattr(middleware, name)

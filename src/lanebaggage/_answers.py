@@ -24,7 +24,7 @@ class Answers:
     def wsgi(
         self, application: Callable[..., Any], environ: Any, start_response: Any, carried: Carried | None
     ) -> tuple[Callable[..., Any], Any]:
-        """The application and ``start_response`` to use for one WSGI request (PEP 3333)."""
+        """The application and ``start_response`` to use for one WSGI request (PEP 3333); a method gets its object first."""
         if self._path and environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "") == self._path:
             return _report_wsgi, start_response
         if not self._header or carried is None or carried.lane is None:
@@ -63,9 +63,9 @@ class Answers:
         return telling
 
 
-def _report_wsgi(_environ: Any, start_response: Any) -> list[bytes]:
+def _report_wsgi(*arguments: Any) -> list[bytes]:
     body = _body()
-    start_response("200 OK", [*_HEADERS, ("Content-Length", str(len(body)))])
+    arguments[-1]("200 OK", [*_HEADERS, ("Content-Length", str(len(body)))])
     return [body]
 
 

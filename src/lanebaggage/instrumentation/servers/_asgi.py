@@ -8,30 +8,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ... import _runtime
-from ..._context import CARRIED, reset
+from ..._context import CARRIED, UNSET, reset
+from ._serve import ENTERED
 
 if TYPE_CHECKING:
+    from ..._wire import Carried
     from .._patching import Gate
 
-ENTERED = "lanebaggage.entered"
-"""In the scope of a request whose lane is current already, so that a mounted application does not enter it again."""
-
 _SERVED = ("http", "websocket")
+
+
+def read(scope: Any) -> Carried | None:
+    """What a request carries; its scope is marked. ``UNSET`` where there is nothing to enter."""
+    if scope.get("type") not in _SERVED or (ENTERED in scope and CARRIED.get() is not UNSET):
+        return UNSET
+    headers = scope.get("headers") or ()
+    if type(headers) is not list and type(headers) is not tuple:
+        headers = scope["headers"] = list(headers)  # ASGI allows any iterable, one that can be read once included
+    carried = _runtime.wire.from_raw(headers)
+    scope[ENTERED] = True
+    return carried
 
 
 def call(original: Any, gate: Gate) -> Any:
     """A replacement for ``__call__(self, scope, receive, send)`` of an application class."""
 
     async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:
-        if not gate.on or scope.get("type") not in _SERVED or ENTERED in scope:
+        if not gate.on:
             return await original(self, scope, receive, send)
+        serve = original
         try:
-            scope[ENTERED] = True
-            carried = _runtime.wire.from_raw(scope.get("headers") or ())
-            serve = original if _runtime.answers is None else _runtime.answers.asgi(original, scope, carried)
+            carried = read(scope)
+            if _runtime.answers is not None:
+                serve = _runtime.answers.asgi(original, scope, CARRIED.get() if carried is UNSET else carried)
         except Exception:
             gate.failed()
-            return await original(self, scope, receive, send)
+            carried = UNSET
+        if carried is UNSET:
+            return await serve(self, scope, receive, send)
         token = CARRIED.set(carried)
         try:
             return await serve(self, scope, receive, send)
@@ -42,18 +56,19 @@ def call(original: Any, gate: Gate) -> Any:
 
 
 def running(original: Any, gate: Gate) -> Any:
-    """A replacement for a server's method that runs the application for ``self.scope``."""
+    """A replacement for a server's method that runs the application, its first argument or its own, for ``self.scope``."""
 
     async def run_asgi(self: Any, *args: Any) -> Any:
         if not gate.on:
             return await original(self, *args)
         try:
-            self.scope[ENTERED] = True
-            carried = _runtime.wire.from_raw(self.scope.get("headers") or ())
+            carried = read(self.scope)
             if _runtime.answers is not None and args:
                 args = (_runtime.answers.asgi(args[0], self.scope, carried), *args[1:])
         except Exception:
             gate.failed()
+            carried = UNSET
+        if carried is UNSET:
             return await original(self, *args)
         token = CARRIED.set(carried)
         try:
@@ -62,3 +77,12 @@ def running(original: Any, gate: Gate) -> Any:
             reset(token)
 
     return run_asgi
+
+
+def application(app: Any, gate: Gate) -> Any:
+    """An ASGI callable that enters the lane, for servers that are handed a bare callable."""
+    return call(_run, gate).__get__(app)
+
+
+def _run(app: Any, scope: Any, receive: Any, send: Any) -> Any:
+    return app(scope, receive, send)

@@ -7,10 +7,12 @@ request that carries nothing are returned as they are.
 
 from __future__ import annotations
 
+from io import IOBase
 from typing import TYPE_CHECKING, Any
 
 from ... import _runtime
-from ..._context import CARRIED, reset
+from ..._context import CARRIED, UNSET, reset
+from ._serve import ENTERED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,40 +20,48 @@ if TYPE_CHECKING:
     from ..._wire import Carried
     from .._patching import Gate
 
-ENTERED = "lanebaggage.entered"
-"""In the environ of a request whose lane is current already, so that a nested application does not enter it again."""
+
+def read(environ: Any) -> Carried | None:
+    """What a request carries; its environ is marked."""
+    carried = _runtime.wire.from_environ(environ)
+    environ[ENTERED] = True
+    return carried
 
 
-def serve(application: Callable[[Any, Any], Any], gate: Gate, environ: Any, start_response: Any) -> Any:
-    """Call a WSGI application in the lane of its request."""
+def serve(application: Callable[..., Any], gate: Gate, environ: Any, *args: Any) -> Any:
+    """Call a WSGI application in the lane of its request.
+
+    :param application: called with ``args``, the last two of which are those of a WSGI application.
+    :param environ: of the request.
+    """
+    if not gate.on:
+        return application(*args)
     try:
-        environ[ENTERED] = True
-        carried = _runtime.wire.from_environ(environ)
+        entered = ENTERED in environ and CARRIED.get() is not UNSET
+        carried = CARRIED.get() if entered else read(environ)
         if _runtime.answers is not None:
-            application, start_response = _runtime.answers.wsgi(application, environ, start_response, carried)
+            application, start_response = _runtime.answers.wsgi(application, environ, args[-1], carried)
+            args = (*args[:-1], start_response)
     except Exception:
         gate.failed()
-        return application(environ, start_response)
+        return application(*args)
+    if entered:
+        return application(*args)
     token = CARRIED.set(carried)
     try:
-        body = application(environ, start_response)
+        body = application(*args)
     finally:
         reset(token)
-    if carried is None or type(body) is list or type(body) is tuple:
+    if carried is None and ((outer := CARRIED.get()) is None or outer is UNSET):
         return body
-    wrapper = environ.get("wsgi.file_wrapper")
-    if isinstance(wrapper, type) and isinstance(body, wrapper):
-        return body
-    return (SizedBody if hasattr(body, "__len__") else Body)(body, carried)
+    return _streamed(body, environ, carried)
 
 
 def call(original: Any, gate: Gate) -> Any:
     """A replacement for ``__call__(self, environ, start_response)`` of an application class."""
 
     def __call__(self: Any, environ: Any, start_response: Any) -> Any:
-        if not gate.on or ENTERED in environ:
-            return original(self, environ, start_response)
-        return serve(original.__get__(self), gate, environ, start_response)
+        return serve(original, gate, environ, self, environ, start_response)
 
     return __call__
 
@@ -60,11 +70,18 @@ def application(app: Callable[[Any, Any], Any], gate: Gate) -> Callable[[Any, An
     """A WSGI callable that enters the lane, for servers that are handed a bare callable."""
 
     def in_lane(environ: Any, start_response: Any) -> Any:
-        if not gate.on or ENTERED in environ:
-            return app(environ, start_response)
-        return serve(app, gate, environ, start_response)
+        return serve(app, gate, environ, environ, start_response)
 
     return in_lane
+
+
+def _streamed(body: Any, environ: Any, carried: Carried | None) -> Any:
+    if type(body) is list or type(body) is tuple or isinstance(body, IOBase):
+        return body
+    wrapper = environ.get("wsgi.file_wrapper")
+    if isinstance(wrapper, type) and isinstance(body, wrapper):
+        return body
+    return (SizedBody if hasattr(body, "__len__") else Body)(body, carried)
 
 
 class Body:
@@ -72,7 +89,7 @@ class Body:
 
     __slots__ = ("_body", "_carried", "_next")
 
-    def __init__(self, body: Any, carried: Carried) -> None:
+    def __init__(self, body: Any, carried: Carried | None) -> None:
         self._body = body
         self._carried: Carried | None = carried
         self._next: Callable[[], Any] | None = None

@@ -1,0 +1,77 @@
+"""Tornado: each request's ``_HandlerDelegate``, and the adapter of a bare ``HTTPServer(callback)``.
+
+``execute`` starts the handler's task, which copies the context: the handler, its ``initialize`` and a websocket's messages
+have the lane. Streamed request bodies and a client's disconnect reach the handler outside of that task, so those calls
+enter the lane themselves.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..._context import CARRIED, reset
+from ..concurrency import _jobs
+from . import _serve
+
+if TYPE_CHECKING:
+    from .._patching import Gate, Patcher
+
+
+def install(module: Any, patch: Patcher) -> None:
+    """Extract in the delegates that a request's connection calls."""
+    if module.__name__ == "tornado.httpserver":
+        patch.method(module._CallableAdapter, "finish", _serve.serving(_carried))
+        return
+    patch.method(module._HandlerDelegate, "execute", _execute)
+    patch.method(module._HandlerDelegate, "data_received", _data_received)
+    patch.method(module._HandlerDelegate, "on_connection_close", _serve.serving(_carried))
+
+
+def _carried(delegate: Any, *_: Any) -> Any:
+    return _serve.pairs(delegate.request.headers.get_all())
+
+
+def _execute(original: Any, gate: Gate) -> Any:
+    in_lane = _serve.serving(_carried)(original, gate)
+
+    def execute(self: Any) -> Any:
+        prepared = in_lane(self)
+        if gate.on:
+            try:
+                if not self.handler._finished:
+                    closed = partial(_jobs.run, _carried(self), self.handler.on_connection_close)
+                    self.handler.request.connection.set_close_callback(closed)
+            except Exception:
+                gate.failed()
+        return prepared
+
+    return execute
+
+
+def _data_received(original: Any, gate: Gate) -> Any:
+    def data_received(self: Any, data: bytes) -> Any:
+        if not gate.on or not self.stream_request_body:
+            return original(self, data)
+        try:
+            carried = _carried(self)
+        except Exception:
+            gate.failed()
+            return original(self, data)
+        token = CARRIED.set(carried)
+        try:
+            received = original(self, data)
+        finally:
+            reset(token)
+        return received if received is None else _awaited(received, carried)
+
+    return data_received
+
+
+async def _awaited(received: Any, carried: Any) -> Any:
+    """Await what ``data_received`` gave back, in the request's lane and in the connection's task."""
+    token = CARRIED.set(carried)
+    try:
+        return await received
+    finally:
+        reset(token)
