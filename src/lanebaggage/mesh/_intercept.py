@@ -1,0 +1,155 @@
+"""While a mesh is open, requests of this process to its services are carried by it; below every instrumentation.
+
+Clients are patched on their classes where one connection, or one request on the wire, is made, so that objects made earlier
+are covered, and what instrumentations add is there already. Patches are shared by all open meshes and go with the last one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from ipaddress import ip_address
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import wrapt
+
+from ..routing.model import plain_host
+from ._serving import origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from .topology import Topology
+    from .traffic import Origin
+
+    Install = Callable[[ModuleType, "Patches"], None]
+
+
+class Carrier(Protocol):
+    """An engine that carries requests of this process."""
+
+    topology: Topology
+
+
+class Patches:
+    """Attributes replaced, and put back unless somebody replaced them since."""
+
+    def __init__(self) -> None:
+        self._made: list[tuple[Any, str, Any, Any]] = []
+
+    def put(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        """Replace an attribute that a class or module holds itself.
+
+        :param make: called with the original; returns the replacement.
+        """
+        original = vars(owner)[name]
+        replacement = make(original)
+        self._made.append((owner, name, original, replacement))
+        setattr(owner, name, replacement)
+
+    def undo(self) -> None:
+        """Put back what was there."""
+        while self._made:
+            owner, name, original, replacement = self._made.pop()
+            if vars(owner).get(name) is replacement:
+                setattr(owner, name, original)
+
+
+_open: list[Carrier] = []
+_patches: Final = Patches()
+_installs: dict[str, Install] = {}
+_installed: set[str] = set()
+_lock: Final = RLock()
+
+
+def register(module: str, install: Install) -> None:
+    """Have a module patched while a mesh is open; as soon as it is imported."""
+    _installs[module] = install
+
+    def imported(found: ModuleType) -> None:
+        with _lock:
+            if _open:
+                _install(module, found)
+
+    wrapt.register_post_import_hook(imported, module)
+
+
+def _install(module: str, found: ModuleType) -> None:
+    if module not in _installed:
+        _installed.add(module)
+        _installs[module](found, _patches)
+
+
+def add(carrier: Carrier) -> None:
+    """Open a mesh: its services can be called by name from now on."""
+    with _lock:
+        _open.append(carrier)
+        for module in _installs:
+            if module in sys.modules:
+                _install(module, sys.modules[module])
+
+
+def remove(carrier: Carrier) -> None:
+    """Close a mesh."""
+    with _lock:
+        if carrier in _open:
+            _open.remove(carrier)
+        if not _open:
+            _patches.undo()
+            _installed.clear()
+
+
+def claimed(host: str) -> tuple[Carrier, Origin] | None:
+    """The mesh that carries a request to a host, made here and now, and where it comes from; None for the network.
+
+    A host that no mesh knows is claimed too where an application calls it, so that the mesh can say so: from an application
+    under test nothing but this machine's own addresses is reached without a word.
+    """
+    name = plain_host(host)
+    here = origin()
+    for carrier in reversed(_open):
+        if carrier.topology.knows(name) and _serves(carrier, here):
+            return carrier, here
+    if _open and not here.outside and not is_local(name):
+        return next((carrier for carrier in reversed(_open) if _serves(carrier, here)), _open[-1]), here
+    return None
+
+
+def _serves(carrier: Carrier, here: Origin) -> bool:
+    return here.instance is None or here.instance in carrier.topology.instances
+
+
+def is_local(host: str) -> bool:
+    """Whether a host is this machine by its very name."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class NoProxy:
+    """Keeps requests to service names from a proxy that the environment names, for as long as a mesh is open."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, str | None] = {}
+
+    def apply(self, hosts: list[str]) -> None:
+        """Add hosts to ``NO_PROXY``, where the environment names a proxy for http."""
+        if not any(os.environ.get(name) for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")):
+            return
+        for name in ("NO_PROXY", "no_proxy"):
+            self._before.setdefault(name, os.environ.get(name))
+            os.environ[name] = ",".join(filter(None, (self._before[name], *hosts)))
+
+    def undo(self) -> None:
+        """Put the environment back."""
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        self._before.clear()

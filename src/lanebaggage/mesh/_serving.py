@@ -1,0 +1,62 @@
+"""Which hop this code is serving: a ContextVar of the mesh's own, set as a request enters an application of this process."""
+
+from __future__ import annotations
+
+import threading
+from contextvars import Context, ContextVar
+from typing import TYPE_CHECKING, Final
+
+from .. import _runtime
+from .._settings import Settings
+from .hops import HOP_HEADER
+from .traffic import CLIENT, Origin
+
+if TYPE_CHECKING:
+    from .hops import Hop
+
+SERVING: Final[ContextVar[Hop | None]] = ContextVar("lanebaggage.mesh.serving", default=None)
+
+_UNKNOWN: Final = Origin()
+
+
+def context_of(hop: Hop) -> Context:
+    """A context with nothing in it but the hop, so that only headers can bring a lane into the application."""
+    context = Context()
+    context.run(SERVING.set, hop)
+    return context
+
+
+def origin() -> Origin:
+    """Where a request comes from that is made here and now.
+
+    The main thread outside every request is a test's own code. Another thread outside every request is most likely one of
+    an application, a pool's worker, whose instance is then found by the hop header or by exclusion.
+    """
+    hop = SERVING.get()
+    if hop is not None:
+        return Origin(hop.instance, hop)
+    return CLIENT if threading.current_thread() is threading.main_thread() else _UNKNOWN
+
+
+class Forwarding:
+    """Has this process's instrumentation forward the hop header, whenever and with whatever settings it was switched on."""
+
+    def __init__(self) -> None:
+        self._before: Settings | None = None
+        self._ours: Settings | None = None
+
+    def ensure(self) -> None:
+        """Add the header to the settings in force; cheap where it is there already."""
+        settings = _runtime.settings
+        if HOP_HEADER in settings.pass_through:
+            return
+        values = {name: getattr(settings, name) for name in settings.__slots__ if name != "sources"}
+        values["pass_through"] = (*settings.pass_through, HOP_HEADER)
+        self._before, self._ours = settings, Settings(values, settings.sources)
+        _runtime.activate(self._ours)
+
+    def undo(self) -> None:
+        """Put the settings back that were in force, unless they were changed since."""
+        if self._ours is not None and self._before is not None and _runtime.settings is self._ours:
+            _runtime.activate(self._before)
+        self._before = self._ours = None

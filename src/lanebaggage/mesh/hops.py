@@ -1,0 +1,255 @@
+"""What went through the mesh: hops, the calls that they belong to, and the recorder that links them without the lane.
+
+A hop is found by an id of the mesh's own, in a header that applications forward like any pass-through header. Where it does
+not come back, the hop belongs to the request known to be served where it came from. So a lost lane never hides the tree.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections import deque
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
+
+from multidict import CIMultiDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .topology import Instance
+
+    Headers = Sequence[tuple[str, str]]
+
+HOP_HEADER: Final = "x-lanebaggage-hop"
+"""Names the request being served; set by the mesh on what reaches an application, forwarded by its instrumentation."""
+
+BY_HEADER: Final = "header"
+BY_CONTEXT: Final = "context"
+BY_EXCLUSION: Final = "only request"
+"""The instance that called was serving one request and no other."""
+UNLINKED: Final = "unlinked"
+"""Nothing tells which of several requests the hop was made for."""
+
+
+class Hop:
+    """One request from a service, from the gateway or from a test to a service."""
+
+    __slots__ = (
+        "__weakref__",
+        "call",
+        "caller",
+        "children",
+        "duration",
+        "error",
+        "fallback",
+        "id",
+        "instance",
+        "lane",
+        "linked",
+        "method",
+        "parent",
+        "path",
+        "reason",
+        "request_headers",
+        "response_headers",
+        "service",
+        "started",
+        "status",
+        "target",
+        "version",
+    )
+
+    def __init__(self, id: str, call: Call, parent: Hop | None, linked: str, method: str, path: str) -> None:  # noqa: A002
+        self.id = id
+        self.call = call
+        self.parent = parent
+        self.linked = linked
+        """How the request it was made for was found: ``header``, ``context``, ``only request`` or ``unlinked``."""
+        self.method = method
+        self.path = path
+        """With query."""
+        self.instance: Instance | None = None
+        self.service = ""
+        self.version: str | None = None
+        """Of the instance that served it; None where none did."""
+        self.caller: str | None = parent.service if parent is not None else None
+        self.lane: str | None = None
+        """The lane on arrival."""
+        self.target: str | None = None
+        """The lane whose instance served it."""
+        self.fallback = False
+        self.reason = ""
+        """Why it was routed there, or why it was not."""
+        self.status: int | None = None
+        """Of the response; None while it is awaited."""
+        self.error: str | None = None
+        """What went wrong in the application or on the way to it."""
+        self.request_headers: CIMultiDict[str] = CIMultiDict()
+        """As they reached the application."""
+        self.response_headers: CIMultiDict[str] = CIMultiDict()
+        self.children: list[Hop] = []
+        """Hops that were made while this one was served."""
+        self.started = time.perf_counter()
+        self.duration: float | None = None
+        """Seconds until the response had been passed on whole; None while it is not."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether it arrived without the lane though the request being served had one."""
+        return self.parent is not None and self.parent.lane is not None and self.lane != self.parent.lane
+
+    def __iter__(self) -> Iterator[Hop]:
+        """The hop and all below it, each before its children."""
+        yield self
+        for child in tuple(self.children):
+            yield from child
+
+    def __repr__(self) -> str:
+        mark = ", lane lost" if self.lost else ", fallback" if self.fallback else ""
+        return f"Hop({self.service}@{self.version}, lane={self.lane!r}, status={self.status}{mark})"
+
+
+class Path(list[tuple[str, str | None]]):
+    """Services and versions in the order of the hops; compares with a list of pairs, and prints short."""
+
+    def __repr__(self) -> str:
+        return " > ".join(f"{service}@{version}" for service, version in self)
+
+
+class Call:
+    """One request from outside and its response, with every hop that was made for it.
+
+    What hops hold goes on being filled in while background work of the request makes more of them.
+    """
+
+    def __init__(self, id: str, title: str, lane: str | None, *, unlinked: bool = False) -> None:  # noqa: A002
+        self.id = id
+        self.title = title
+        """Method, service or gateway, and path."""
+        self.lane = lane
+        """The lane that was asked for; None where that is left to the gateway."""
+        self.unlinked = unlinked
+        """Whether it came from a service, for a request that cannot be told."""
+        self.roots: list[Hop] = []
+        """The hops from outside: one, unless the client was redirected or repeated the request."""
+        self.status = 0
+        self.reason = ""
+        self.headers: CIMultiDict[str] = CIMultiDict()
+        self.content = b""
+        self.duration: float | None = None
+        """Seconds."""
+
+    @property
+    def hops(self) -> list[Hop]:
+        """All hops, each before those made while it was served."""
+        return [hop for root in tuple(self.roots) for hop in root]
+
+    @property
+    def path(self) -> Path:
+        """Service and version of each hop."""
+        return Path((hop.service, hop.version) for hop in self.hops)
+
+    @property
+    def lost(self) -> list[Hop]:
+        """The hops that arrived without the lane though the request being served had one."""
+        return [hop for hop in self.hops if hop.lost]
+
+    @property
+    def lost_at(self) -> str | None:
+        """Service of the first hop that arrived without the lane, or None."""
+        return next((hop.service for hop in self.hops if hop.lost), None)
+
+    @property
+    def tree(self) -> str:
+        """The hops drawn as text."""
+        from .report import draw
+
+        return draw(self)
+
+    @property
+    def text(self) -> str:
+        """The response's body as text, by the charset of its ``Content-Type`` or UTF-8."""
+        charset = self.headers.get("content-type", "").lower().partition("charset=")[2].partition(";")[0].strip(' "')
+        try:
+            return self.content.decode(charset or "utf-8", "replace")
+        except LookupError:
+            return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The response's body as JSON.
+
+        :raises ValueError: it is none.
+        """
+        return json.loads(self.content)
+
+    def __repr__(self) -> str:
+        return f"<{self.title}: {self.status or 'no answer yet'}, {self.path!r}>"
+
+
+class Recorder:
+    """Keeps the calls, and finds the request that a hop was made for.
+
+    :param keep: how many calls are kept; hops of others stay with whoever holds them.
+    """
+
+    def __init__(self, keep: int = 10_000) -> None:
+        self.calls: deque[Call] = deque(maxlen=keep)
+        self._prefix = secrets.token_hex(4)
+        self._numbers = count(1)
+        self._found: WeakValueDictionary[str, Hop | Call] = WeakValueDictionary()
+        self._flying: dict[str, Hop] = {}
+
+    def begin(self, title: str, lane: str | None, *, unlinked: bool = False) -> Call:
+        """A new call."""
+        call = Call(self._id(), title, lane, unlinked=unlinked)
+        self._found[call.id] = call
+        self.calls.append(call)
+        return call
+
+    def find(self, id: str | None) -> Hop | Call | None:  # noqa: A002
+        """What an id names, or None."""
+        return self._found.get(id) if id else None
+
+    def open(self, origin: Hop | Call, linked: str, method: str, path: str) -> Hop:
+        """A new hop, made for a request being served or from outside."""
+        parent = origin if isinstance(origin, Hop) else None
+        call = origin.call if isinstance(origin, Hop) else origin
+        hop = Hop(self._id(), call, parent, linked, method, path)
+        (call.roots if parent is None else parent.children).append(hop)
+        self._found[hop.id] = hop
+        self._flying[hop.id] = hop
+        return hop
+
+    def close(self, hop: Hop, status: int | None = None, error: str | None = None, headers: Headers = ()) -> None:
+        """Note how a hop ended; the first time counts."""
+        if self._flying.pop(hop.id, None) is None:
+            return
+        hop.duration = time.perf_counter() - hop.started
+        hop.response_headers.extend(headers)
+        hop.status = status if status is not None else hop.status
+        hop.error = error or hop.error
+        if hop.instance is not None:
+            hop.instance.serving.pop(hop.id, None)
+
+    def only(self, instance: Instance | None) -> Hop | None:
+        """The one request that an instance is serving, or None.
+
+        :param instance: None where not even the instance is known: then the one request of the whole mesh that waits for
+            no other.
+        """
+        if instance is not None:
+            hops = tuple(instance.serving.values())
+        else:
+            flying = dict(self._flying)
+            hops = tuple(hop for hop in flying.values() if not any(child.id in flying for child in tuple(hop.children)))
+        return hops[0] if len(hops) == 1 else None
+
+    def clear(self) -> None:
+        """Forget the calls."""
+        self.calls.clear()
+
+    def _id(self) -> str:
+        return f"{self._prefix}-{next(self._numbers)}"

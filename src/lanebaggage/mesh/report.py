@@ -1,0 +1,86 @@
+"""Draw a call as a tree of hops: service, version, lane, fallback, and where the lane was lost.
+
+Made of texts with a style each, so that plain text and a terminal's colours come from one drawing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .hops import BY_EXCLUSION, HOP_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.text import Text
+
+    from .hops import Call, Hop
+
+    Segments = list[tuple[str, str]]
+
+QUIET = "dim"
+BAD = "bold red"
+_LANE_STYLES = ("cyan", "magenta", "yellow", "green", "blue", "bright_cyan", "bright_magenta", "bright_yellow")
+
+
+def draw(call: Call) -> str:
+    """A call as plain text."""
+    return "\n".join("".join(text for text, _ in line) for line in lines(call))
+
+
+def rich_lines(call: Call) -> list[Text]:
+    """A call as lines for rich; colours appear only where its console has them."""
+    from rich.text import Text
+
+    return [Text.assemble(*line) for line in lines(call)]
+
+
+def lane_style(lane: str | None) -> str:
+    """The colour of a lane, the same one every time."""
+    return _LANE_STYLES[sum(lane.encode()) % len(_LANE_STYLES)] if lane else QUIET
+
+
+def lines(call: Call) -> Iterator[Segments]:
+    """A call as lines of (text, style)."""
+    head: Segments = [(call.title, "bold")]
+    if call.status:
+        head.append((f"  {call.status}", "" if call.status < 400 else BAD))
+    if call.duration is not None:
+        head.append((f"  {_seconds(call.duration)}", QUIET))
+    if call.unlinked:
+        head.append((f"  (made by one of several requests of {_caller(call)}; forward {HOP_HEADER} to tell which)", QUIET))
+    yield head
+    yield from _below(call.roots, "")
+
+
+def _below(hops: Sequence[Hop], indent: str) -> Iterator[Segments]:
+    for number, hop in enumerate(tuple(hops)):
+        last = number == len(hops) - 1
+        yield [(indent + ("└─ " if last else "├─ "), QUIET), *_hop(hop)]
+        yield from _below(hop.children, indent + ("   " if last else "│  "))
+
+
+def _hop(hop: Hop) -> Iterator[tuple[str, str]]:
+    yield f"{hop.service} {hop.version or '-'}", "bold" if hop.version else BAD
+    yield "  ", ""
+    yield f"lane {hop.lane}" if hop.lane else "no lane", lane_style(hop.lane)
+    if hop.lost and hop.parent is not None:
+        yield f"  <-- lane lost: {hop.parent.service} was serving lane {hop.parent.lane}", BAD
+    if hop.fallback:
+        yield f"  fallback: {hop.reason}", "yellow"
+    if hop.version is None:
+        yield f"  {hop.status or ''} {hop.reason}".rstrip(), BAD
+    elif hop.status is not None and hop.status >= 400:
+        yield f"  {hop.status}", BAD
+    if hop.error and hop.version is not None:
+        yield f"  {hop.error}", BAD
+    if hop.linked == BY_EXCLUSION:
+        yield f"  (linked as the {BY_EXCLUSION} being served)", QUIET
+
+
+def _caller(call: Call) -> str:
+    return next((hop.caller for hop in call.roots if hop.caller), None) or "a service"
+
+
+def _seconds(duration: float) -> str:
+    return f"{duration * 1000:.1f} ms" if duration < 1 else f"{duration:.2f} s"
