@@ -31,7 +31,7 @@ def start_in_children() -> None:
 def auto() -> None:
     """The hook's start: where ``LANEBAGGAGE_AUTO`` is true."""
     try:
-        wanted = flag(os.environ.get("LANEBAGGAGE_AUTO"), "LANEBAGGAGE_AUTO", "LANEBAGGAGE_AUTO")
+        wanted = flag(os.environ.get("LANEBAGGAGE_AUTO"), "LANEBAGGAGE_AUTO", "its value")
     except SettingsError as error:
         _say(str(error))
     else:
