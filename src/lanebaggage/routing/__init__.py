@@ -8,6 +8,7 @@ from __future__ import annotations
 from .asm import load, load_text
 from .decision import Decision
 from .errors import Finding, Place, RoutingError
+from .istio import load_routes
 from .matching import Match, StringMatch
 from .memory import TraceMemory
 from .model import (
@@ -23,6 +24,8 @@ from .model import (
 from .request import Request
 from .router import Router
 from .services import ServiceRef, plain_host
+from .tables import RouteTable
+from .workloads import Workload, Workloads, load_workloads, with_workloads
 
 __all__ = [
     "RULE_BASED",
@@ -38,12 +41,18 @@ __all__ = [
     "Match",
     "Place",
     "Request",
+    "RouteTable",
     "Router",
     "RoutingError",
     "ServiceRef",
     "StringMatch",
     "TraceMemory",
+    "Workload",
+    "Workloads",
     "load",
+    "load_routes",
     "load_text",
+    "load_workloads",
     "plain_host",
+    "with_workloads",
 ]

@@ -154,21 +154,20 @@ def _group(document: Document, lane_documents: list[Document], findings: list[Fi
         return None
     return root.made(
         "spec",
-        lambda: LaneGroup(
-            name=document.name,
-            services=services,
-            lanes=tuple(lanes),
-            permissive=permissive,
-            baseline=baseline if permissive else "",
-            service_fallback=fallback,
-            trace_header=mode.text("traceHeader") if permissive else "",
-            route_header=mode.text("routeHeader") if permissive else "",
-            strategy=_STRATEGIES[strategy],  # type: ignore[arg-type] # the table holds the two literals
-            weighted_hosts=weighted.texts("hosts"),
-            weighted_matches=tuple(match for match in matches if match is not None),
-            gateway=_gateway(ingress),
-            place=document.place,
-        ),
+        LaneGroup,
+        name=document.name,
+        services=services,
+        lanes=tuple(lanes),
+        permissive=permissive,
+        baseline=baseline if permissive else "",
+        service_fallback=fallback,
+        trace_header=mode.text("traceHeader") if permissive else "",
+        route_header=mode.text("routeHeader") if permissive else "",
+        strategy=_STRATEGIES[strategy],  # type: ignore[arg-type] # the table holds the two literals
+        weighted_hosts=weighted.texts("hosts"),
+        weighted_matches=tuple(match for match in matches if match is not None),
+        gateway=_gateway(ingress),
+        place=document.place,
     )
 
 
@@ -202,7 +201,7 @@ def _check_permissive(spec: Fields, mode: Fields, baseline: str, names: list[str
 def _service_fallback(fields: Fields, services: tuple[ServiceRef, ...], names: list[str]) -> dict[ServiceRef, str]:
     found: dict[ServiceRef, str] = {}
     for key in fields.names():
-        service = fields.made(key, lambda key=key: service_named(key, services))  # type: ignore[misc]
+        service = fields.made(key, service_named, key, services)
         lane = fields.text(key)
         if lane and lane not in names:
             what = f"the fallback of {key[:60]} is {lane[:60]}, which is no lane of the group"

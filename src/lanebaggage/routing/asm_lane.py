@@ -24,7 +24,7 @@ def services_in(fields: Fields) -> tuple[ServiceRef, ...]:
                 "shape", "name", f"{item.path} has no name", "it refers to a service", "Write {name: mocka, namespace: default}"
             )
             continue
-        found.append(item.made("name", lambda item=item, name=name: ServiceRef(name, item.text("namespace", "default"))))  # type: ignore[misc]
+        found.append(item.made("name", ServiceRef, name, item.text("namespace", "default")))
     return tuple(dict.fromkeys(service for service in found if service is not None))
 
 
@@ -44,14 +44,13 @@ def lane_of(document: Document, group: tuple[ServiceRef, ...], findings: list[Fi
     rules = [_rule(rule, index, group) for index, rule in enumerate(spec.mappings("ingressRules"))]
     return root.made(
         "metadata",
-        lambda: Lane(
-            name=document.name,
-            selector=spec.text_map("labelSelector"),
-            services=services or None,
-            rules=tuple(rule for rule in rules if rule is not None),
-            weight=_weight(spec.mapping("ingressWeight"), group),
-            place=document.place,
-        ),
+        Lane,
+        name=document.name,
+        selector=spec.text_map("labelSelector"),
+        services=services or None,
+        rules=tuple(rule for rule in rules if rule is not None),
+        weight=_weight(spec.mapping("ingressWeight"), group),
+        place=document.place,
     )
 
 
@@ -81,7 +80,7 @@ def _weight(fields: Fields, group: tuple[ServiceRef, ...]) -> IngressWeight | No
     if service is None:
         return None
     port = destination.number("portNum")
-    return fields.made("weight", lambda: IngressWeight(service, weight, port, fields.place))
+    return fields.made("weight", IngressWeight, service, weight, port, fields.place)
 
 
 def _destination(fields: Fields, around: Fields, group: tuple[ServiceRef, ...]) -> ServiceRef | None:
@@ -92,7 +91,7 @@ def _destination(fields: Fields, around: Fields, group: tuple[ServiceRef, ...]) 
             "shape", "route", what, "it is the entry service", "Write destination: {host: mocka.default.svc.cluster.local}"
         )
         return None
-    return fields.made("host", lambda: service_named(host, group))
+    return fields.made("host", service_named, host, group)
 
 
 def service_named(text: str, group: tuple[ServiceRef, ...]) -> ServiceRef:

@@ -64,7 +64,7 @@ class Node:
 
 
 class Document:
-    """One Kubernetes object."""
+    """One Kubernetes object, or a plain list, whose kind is empty."""
 
     __slots__ = ("kind", "labels", "name", "namespace", "node")
 
@@ -109,11 +109,11 @@ def read_files(paths: Iterable[str | PathLike[str]]) -> Iterator[tuple[str, str]
 
 
 def documents(text: str, file: str = "<text>") -> list[Document]:
-    """The Kubernetes objects in a text, those inside a ``List`` included.
+    """The Kubernetes objects in a text, those inside a ``List`` included, and plain lists.
 
     :param text: YAML or JSON, any number of documents.
     :param file: its name, for messages.
-    :raises RoutingError: it is not YAML, is hostile, or holds something else than objects.
+    :raises RoutingError: it is not YAML, is hostile, or holds something else than objects and lists.
     """
     if len(text) > MAX_BYTES:
         raise RoutingError([_too_large(file, len(text))])
@@ -127,7 +127,7 @@ def documents(text: str, file: str = "<text>") -> list[Document]:
         else:
             found.append(Document(root))
     for document in found:
-        if document.node.kind != "mapping" or not document.kind:
+        if document.node.kind != "list" and not document.kind:
             what = "this is no Kubernetes object"
             raise RoutingError([_refused(file, document.node.line, what, "Write apiVersion, kind, metadata and spec")])
     return found
@@ -153,6 +153,8 @@ class _Builder:
                 if isinstance(event, yaml.DocumentStartEvent):
                     self._anchors = {}
                     yield self._node(next(events), events, 0)
+        except UnicodeError:
+            raise RoutingError([_refused(self._file, 0, "half a character", "Save the file as UTF-8")]) from None
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             what = f"this is not YAML: {getattr(error, 'problem', None) or 'illegal characters'}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from .errors import ERROR, WARNING, Finding, Place, RoutingError
 from .matching import StringMatch
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from .documents import Node
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _SHAPES = {
@@ -122,7 +123,7 @@ class Fields:
             self.error("shape", name, what, "a match has one of exact, prefix, regex", f"Write {name}: {{exact: text}}")
             return None
         value = inner.text(kinds[0])
-        return inner.made(kinds[0], lambda: StringMatch(kinds[0], value))  # type: ignore[arg-type] # checked above
+        return inner.made(kinds[0], StringMatch, kinds[0], value)  # type: ignore[arg-type] # checked above
 
     # --- what is wrong
 
@@ -134,10 +135,10 @@ class Fields:
         """Note a warning at a field."""
         self.findings.append(Finding(code, WARNING, self.place_of(name), what, why, fix))
 
-    def made(self, name: str, make: Callable[[], T]) -> T | None:
+    def made(self, name: str, make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | None:
         """What a constructor of the model makes of a field, or None with its error noted."""
         try:
-            return make()
+            return make(*args, **kwargs)
         except RoutingError as error:
             self.error("value", name, f"{self._at(name)}: {error}", "the value cannot be used", "See the field's description")
             return None
