@@ -1,0 +1,214 @@
+"""Envoy's resources for one lane group: listeners, routes, clusters and endpoints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ..._settings import TRACE_ID_MODE
+from ..errors import RoutingError
+from .gateway import GatewayRoutes
+from .istio import PerLane, cluster_name
+from .observing import access_log, upstream_log
+from .options import HOP_HEADER, ISTIO, Endpoint, Json, Options
+from .resources import assignment, cluster, from_file, header, listener, manager, router_filter, seconds, typed
+from .script import INBOUND, hops_filter
+from .subsets import Subsets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ..model import LaneGroup
+    from ..services import ServiceRef
+    from .options import Sidecar
+
+GATEWAY: Final = "gateway"
+_SIDECARS: Final = "sidecars"
+_APPLICATION: Final = "x-lanebaggage-application"
+_RETRY: Final = "connect-failure,refused-stream,reset-before-request"
+
+
+class Configuration:
+    """Envoy's resources for one lane group.
+
+    :param group: the group.
+    :param options: what can be chosen.
+    :param directory: where routes and endpoints come from, as files that :meth:`route_path` and :meth:`endpoint_path` name;
+        None to have them in the listeners and clusters themselves.
+    :param outside: further services, which are in no lane.
+    :raises RoutingError: Envoy cannot do what the options ask for this group.
+    """
+
+    def __init__(
+        self,
+        group: LaneGroup,
+        options: Options | None = None,
+        *,
+        directory: str | None = None,
+        outside: Sequence[ServiceRef] = (),
+    ) -> None:
+        self.group = group
+        self.options = options or Options()
+        self._directory = directory
+        self.flavour = PerLane(group, self.options) if self.options.flavour == ISTIO else Subsets(group, self.options)
+        self.remembers = group.mode == TRACE_ID_MODE and self.options.flavour != ISTIO
+        """Whether each application has a sidecar of its own, which remembers the trace IDs that arrived."""
+        everything = (*group.services, *outside)
+        names = [service.name.lower() for service in everything]
+        self.labels = {ref: ref.name if names.count(ref.name.lower()) == 1 else str(ref) for ref in everything}
+        """Names of the services, as clusters have them."""
+        self._outside = frozenset(outside)
+
+    # --- files
+
+    def route_path(self, name: str) -> str:
+        """The file of a route configuration."""
+        return f"{self._directory}/routes-{_file_name(name)}.json"
+
+    def endpoint_path(self, name: str) -> str:
+        """The file of a cluster's endpoints."""
+        return f"{self._directory}/endpoints-{_file_name(name)}.json"
+
+    # --- listeners
+
+    def gateway(self, address: str = "127.0.0.1", port: int = 0) -> Json:
+        """The gateway's listener."""
+        return self._listener(GATEWAY, address, port, self.flavour.gateway_filters(), GATEWAY, {})
+
+    def sidecar(self, sidecar: Sidecar, address: str = "127.0.0.1") -> Json:
+        """A sidecar's listener."""
+        extra: Json = {}
+        if self.remembers:
+            mutation = {"append": header(_APPLICATION, _application(sidecar))}
+            kind = "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
+            extra["early_header_mutation_extensions"] = [
+                {
+                    "name": "envoy.http.early_header_mutation.header_mutation",
+                    "typed_config": typed(kind, mutations=[mutation]),
+                }
+            ]
+        routes = self._routes_of(sidecar)
+        return self._listener(sidecar.name, address, sidecar.port, self.flavour.filters(), routes, extra)
+
+    def _listener(self, name: str, address: str, port: int, filters: list[Json], routes: str, extra: Json) -> Json:
+        if self._directory is None:
+            source: Json = {"route_config": self.routes(routes)}
+        else:
+            source = {"rds": {"route_config_name": routes, "config_source": from_file(self.route_path(routes))}}
+        if self.options.observed:
+            extra = {**extra, **access_log(name, self.group)}
+        last = router_filter(**upstream_log()) if self.options.observed else router_filter()
+        noting = [hops_filter()] if self.options.observed else []
+        return listener(name, address, port, {**manager(name, [*filters, *noting, last], source), **extra})
+
+    # --- routes
+
+    def _routes_of(self, sidecar: Sidecar) -> str:
+        if not self.flavour.strict:
+            return _SIDECARS
+        known = any(lane.name == sidecar.lane for lane in self.group.lanes)
+        return f"{_SIDECARS}-{sidecar.lane}" if known else _SIDECARS
+
+    @property
+    def route_names(self) -> list[str]:
+        """Names of all route configurations."""
+        lanes = [f"{_SIDECARS}-{lane.name}" for lane in self.group.lanes] if self.flavour.strict else []
+        return [GATEWAY, _SIDECARS, *lanes]
+
+    def routes(self, name: str) -> Json:
+        """The route configuration of this name."""
+        if name == GATEWAY:
+            routes = GatewayRoutes(self.group, self.options, self.flavour, self.labels).routes()
+            hosts: list[Json] = [{"name": GATEWAY, "domains": ["*"], "routes": [self._finished(one) for one in routes]}]
+            return {"name": name, "virtual_hosts": hosts}
+        lane = name.removeprefix(f"{_SIDECARS}-") if name != _SIDECARS else None
+        hosts = [self._virtual_host(service, label, lane) for service, label in self.labels.items()]
+        hosts.append({"name": "unknown", "domains": ["*"], "routes": [*self._inbound(), self._unknown_host()]})
+        removed = {"request_headers_to_remove": [_APPLICATION]} if self.remembers else {}
+        return {"name": name, "virtual_hosts": hosts, **self.flavour.everywhere(), **removed}
+
+    def _virtual_host(self, service: ServiceRef, label: str, lane: str | None) -> Json:
+        if service in self._outside:
+            routes: list[Json] = [{"match": {"prefix": "/"}, "route": {"cluster": label}}]
+            found: Json = {}
+        else:
+            routes = self.flavour.routes(label, service, lane)
+            found = self.flavour.for_service(service)
+        names = [*service.hosts, service.name.lower()] if label == service.name else list(service.hosts)
+        domains = [form for name in names for form in (name, f"{name}:*", f"{name}.", f"{name}.:*")]
+        finished = [*self._inbound(), *map(self._finished, routes)]
+        return {"name": label, "domains": domains, "routes": finished, **found}
+
+    def _inbound(self) -> list[Json]:
+        """The route to the sidecar's own application, in trace-ID mode; the sender has done all the rest."""
+        if not self.remembers:
+            return []
+        match = {"prefix": "/", "headers": [{"name": INBOUND, "present_match": True}]}
+        return [{"name": "inbound", "match": match, "route": {"cluster_header": _APPLICATION, "timeout": "0s"}}]
+
+    def _unknown_host(self) -> Json:
+        body = {"inline_string": f"no service of lane group {self.group.name} has this name"}
+        return {"match": {"prefix": "/"}, "direct_response": {"status": self.options.unknown_host, "body": body}}
+
+    def _finished(self, route: Json) -> Json:
+        """A route with what all of them have."""
+        if "route" not in route:
+            return route
+        reset = ",reset" if self.options.health else ""
+        action = {
+            **route["route"],
+            "timeout": seconds(self.options.timeout),
+            "retry_policy": {"retry_on": f"{_RETRY}{reset}", "num_retries": 2},
+        }
+        headers = list(route.get("request_headers_to_add", ()))
+        if self.options.observed:
+            headers.append(header(HOP_HEADER, "%CONNECTION_ID%-%START_TIME(%s%6f)%"))
+        if self.remembers:
+            headers.append(header(INBOUND, "1"))
+        return {**route, "route": action, **({"request_headers_to_add": headers} if headers else {})}
+
+    # --- clusters
+
+    def clusters(self, endpoints: Iterable[Endpoint], sidecars: Iterable[Sidecar] = ()) -> list[Json]:
+        """The clusters of the services and, in trace-ID mode, of the applications."""
+        made = [
+            cluster(name, members, self.endpoint_path(name) if self._directory is not None else None, **self._extra(service))
+            for name, (service, members) in self._members(endpoints).items()
+        ]
+        if self.remembers:
+            made += [self._application_cluster(sidecar) for sidecar in sidecars if sidecar.application is not None]
+        return made
+
+    def assignments(self, endpoints: Iterable[Endpoint]) -> dict[str, Json]:
+        """The endpoints of each cluster, by its name."""
+        return {name: assignment(name, members) for name, (_, members) in self._members(endpoints).items()}
+
+    def _members(self, endpoints: Iterable[Endpoint]) -> dict[str, tuple[ServiceRef, list[Endpoint]]]:
+        everything = list(endpoints)
+        found = {}
+        for service, label in self.labels.items():
+            mine = [one for one in everything if one.service == service]
+            if isinstance(self.flavour, PerLane) and service not in self._outside:
+                for lane in self.flavour.lanes_of(service):
+                    found[cluster_name(label, lane)] = (service, [one for one in mine if lane in one.lanes])
+            else:
+                found[label] = (service, mine)
+        return found
+
+    def _extra(self, service: ServiceRef) -> Json:
+        if isinstance(self.flavour, PerLane) or service in self._outside:
+            return {}
+        return self.flavour.cluster(service)
+
+    def _application_cluster(self, sidecar: Sidecar) -> Json:
+        if sidecar.application is None:
+            raise RoutingError(f"sidecar {sidecar.name} stands before no application; trace-ID mode needs to know it")
+        one = Endpoint(self.group.services[0], (), *sidecar.application)
+        return cluster(_application(sidecar), [one], None)
+
+
+def _application(sidecar: Sidecar) -> str:
+    return f"application|{sidecar.name}"
+
+
+def _file_name(name: str) -> str:
+    return "".join(one if one.isalnum() or one in "-_" else f"~{ord(one):x}" for one in name)

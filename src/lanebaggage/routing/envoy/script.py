@@ -1,0 +1,203 @@
+"""The scripts that Envoy runs where its own filters cannot say what is meant: baggage, trace IDs, fallback by health.
+
+What differs between groups, services and routes is in the routes, so that a change of lanes leaves the script, and what it
+remembers, in place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ..._wire import MAX_VALUE
+from .resources import typed
+
+if TYPE_CHECKING:
+    from .options import Json
+
+LANES: Final = "lanebaggage.lanes"
+"""Name of the filter that finds the lane."""
+HOPS: Final = "lanebaggage.hops"
+"""Name of the filter that notes headers, and of its metadata."""
+INBOUND: Final = "x-lanebaggage-inbound"
+"""Between two sidecars in trace-ID mode: the request is for the application of the one that gets it."""
+
+_LANES: Final = """
+-- Trace ID to lane, of this sidecar alone; `order` says which came first.
+local memory, order, first, last, size = {}, {}, 1, 0, 0
+
+local function remember(trace, lane, context)
+  if memory[trace] == nil then size = size + 1 end
+  last = last + 1
+  order[last] = trace
+  memory[trace] = {lane = lane, place = last, ends = os.time() + context.ttl}
+  while size > context.size do
+    local oldest = memory[order[first]]
+    if oldest ~= nil and oldest.place == first then
+      memory[order[first]] = nil
+      size = size - 1
+    end
+    order[first] = nil
+    first = first + 1
+  end
+  if last - first < 2 * context.size then return end
+  local kept = {}
+  for place = first, last do
+    local entry = memory[order[place]]
+    if entry ~= nil and entry.place == place then
+      kept[#kept + 1] = order[place]
+      entry.place = #kept
+    end
+  end
+  order, first, last = kept, 1, #kept
+end
+
+local function recall(trace)
+  local known = memory[trace]
+  if known ~= nil and os.time() < known.ends then return known.lane end
+  return nil
+end
+
+-- A traceparent is version-traceid-parentid-flags.
+local function trace_id(headers, context)
+  local value = headers:get(context.trace)
+  if value == nil or value == "" then return nil end
+  if context.trace == "traceparent" and not context.whole then
+    return value:match("^[^-]*%-([^-]*)%-[^-]*%-") or value
+  end
+  return value
+end
+
+-- The value of a baggage member with this key, or nil; a member ends at a comma, its properties start at a semicolon.
+local function value_of(member, key)
+  local start = member:match("^[ \\t]*()")
+  if member:sub(start, start + #key - 1) ~= key then return nil end
+  local rest = member:sub(start + #key):match("^[ \\t]*=(.*)$")
+  if rest == nil then return nil end
+  local value = rest:match("^[^;]*"):match("^[ \\t]*(.-)[ \\t]*$")
+  return (value:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
+end
+
+-- One lane by several members of one value; several values name no lane.
+local function lane_in_baggage(headers, context)
+  local text = headers:get("baggage")
+  if text == nil or text == "" or #text > context.limit then return nil end
+  local found = nil
+  for member in (text .. ","):gmatch("([^,]*),") do
+    local value = value_of(member, context.key)
+    if value ~= nil then
+      if found ~= nil and found ~= value then return "," end
+      found = value
+    end
+  end
+  return found
+end
+
+local function lane_of(headers, context)
+  local value = nil
+  if context.baggage_first then value = lane_in_baggage(headers, context) end
+  if value == nil then value = headers:get(context.route) end
+  if value == nil and context.key ~= nil then value = lane_in_baggage(headers, context) end
+  if value == nil and context.trace ~= nil then
+    local trace = trace_id(headers, context)
+    value = trace and recall(trace)
+    if value ~= nil then headers:add(context.route, value) end
+  end
+  return value
+end
+
+local function is_lane(value, context)
+  return value ~= nil and not value:find("\\n", 1, true) and context.lanes:find("\\n" .. value .. "\\n", 1, true) ~= nil
+end
+
+local function outbound(handle, context)
+  local value = lane_of(handle:headers(), context)
+  local target = handle:metadata():get("target")
+  if target == nil then return end
+  local lanes = {value, target}
+  if not is_lane(value, context) then
+    local treatment = value == nil and context.no_lane or context.unknown_lane
+    if treatment == "error" then
+      handle:respond({[":status"] = "503"}, value == nil and "no lane" or "unknown lane")
+      return
+    end
+    lanes = {treatment == "fallback" and target or context.baseline, target}
+  end
+  local metadata = handle:streamInfo():dynamicMetadata()
+  if context.list then
+    metadata:set("envoy.lb", "fallback_list", {{lane = lanes[1]}, {lane = lanes[2]}})
+  else
+    metadata:set("envoy.lb", "lane", lanes[1])
+  end
+end
+
+local function inbound(headers, context)
+  headers:remove("x-lanebaggage-inbound")
+  local trace, lane = trace_id(headers, context), headers:get(context.route)
+  if trace ~= nil and is_lane(lane, context) then remember(trace, lane, context) end
+end
+
+-- The gateway's lane replaces whatever member of ours the client sent; the others keep their bytes.
+local function gateway(headers, context)
+  local text = headers:get("baggage") or ""
+  if #text > context.limit then text = "" end
+  local kept = {}
+  for member in (text .. ","):gmatch("([^,]*),") do
+    if value_of(member, context.key) == nil then kept[#kept + 1] = member end
+  end
+  local rest = table.concat(kept, ","):match("^[ \\t,]*(.-)[ \\t,]*$")
+  local ours = context.key .. "=" .. context.lane
+  headers:remove("baggage")
+  headers:add("baggage", rest == "" and ours or rest .. "," .. ours)
+end
+
+function envoy_on_request(handle)
+  local context = handle:filterContext()
+  local headers = handle:headers()
+  if context.role == "gateway" then
+    gateway(headers, context)
+  elseif context.role == "sidecar" then
+    if context.trace ~= nil and headers:get("x-lanebaggage-inbound") ~= nil then
+      inbound(headers, context)
+    else
+      outbound(handle, context)
+    end
+  end
+end
+"""
+
+_HOPS: Final = """
+-- Metadata is UTF-8 and headers are bytes: what is not plain ASCII is written as in a URL.
+local function plain(text)
+  return (text:gsub("[^\\32-\\36\\38-\\126]", function(byte) return string.format("%%%02X", byte:byte()) end))
+end
+
+local function note(handle, name)
+  local lines = {}
+  for key, value in pairs(handle:headers()) do lines[#lines + 1] = plain(key .. "=" .. value) end
+  handle:streamInfo():dynamicMetadata():set("lanebaggage.hops", name, lines)
+end
+
+function envoy_on_request(handle) note(handle, "request") end
+function envoy_on_response(handle) note(handle, "response") end
+"""
+
+
+def lanes_filter() -> Json:
+    """The filter that finds the lane."""
+    return _filter(LANES, _LANES)
+
+
+def hops_filter() -> Json:
+    """The filter that notes the headers of request and response."""
+    return _filter(HOPS, _HOPS)
+
+
+def context(**values: Any) -> Json:
+    """What :func:`lanes_filter` knows on a route, as the route's ``typed_per_filter_config``."""
+    per_route = typed("extensions.filters.http.lua.v3.LuaPerRoute", filter_context={"limit": MAX_VALUE, **values})
+    return {"typed_per_filter_config": {LANES: per_route}}
+
+
+def _filter(name: str, source: str) -> Json:
+    lua = typed("extensions.filters.http.lua.v3.Lua", default_source_code={"inline_string": source})
+    return {"name": name, "typed_config": lua}
