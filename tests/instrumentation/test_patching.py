@@ -160,3 +160,19 @@ def test_a_failure_of_ours_is_reported_once_without_its_text(caplog: pytest.LogC
     assert "library" in caplog.text
     assert f"ValueError at {__name__}:" in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_a_wrapt_proxy_below_is_called_as_a_method() -> None:
+    """A neighbour's wrapt wrapper, patched earlier, still gets the instance it was called on."""
+    import wrapt
+
+    class Library:
+        def method(self) -> str:
+            return "method"
+
+    def neighbour(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        return f"{type(instance).__name__} {wrapped(*args, **kwargs)}"
+
+    wrapt.wrap_function_wrapper(Library, "method", neighbour)
+    Patcher("test").method(Library, "method", loud)
+    assert Library().method() == "Library method!"

@@ -111,7 +111,8 @@ class Patcher:
         def replace(found: Any, gate: Gate) -> Any:
             if isinstance(found, (staticmethod, classmethod)):
                 return type(found)(dressed(make(found.__func__, gate), found.__func__))
-            return dressed(make(found, gate), found)
+            bound = getattr(owner, name)  # as a call finds it: a wrapt proxy taken from the class's dict knows no instance
+            return dressed(make(bound, gate), bound)
 
         self._put(owner, name, replace)
 
