@@ -211,4 +211,7 @@ def patch_httpx(module: ModuleType, patches: _intercept.Patches) -> None:
 
 
 def _claimed(host: str) -> tuple[InProcess, Origin] | None:
-    return _intercept.claimed(host)  # type: ignore[return-value] # of the engines, these clients are the in-process one's
+    found = _intercept.claimed(host)
+    if found is None or found[0].sidecar is not None:
+        return None
+    return found  # type: ignore[return-value] # the in-process engine is the one without a sidecar

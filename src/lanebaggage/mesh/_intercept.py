@@ -7,6 +7,7 @@ are covered, and what instrumentations add is there already. Patches are shared 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from ipaddress import ip_address
 from threading import RLock
@@ -32,6 +33,13 @@ class Carrier(Protocol):
 
     topology: Topology
 
+    @property
+    def sidecar(self) -> tuple[str, int] | None:
+        """Where connections to service names go; None where requests are carried without sockets."""
+
+
+_INHERITED: Final[Any] = object()
+
 
 class Patches:
     """Attributes replaced, and put back unless somebody replaced them since."""
@@ -40,21 +48,25 @@ class Patches:
         self._made: list[tuple[Any, str, Any, Any]] = []
 
     def put(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        """Replace an attribute that a class or module holds itself.
+        """Replace an attribute that a class or module has.
 
         :param make: called with the original; returns the replacement.
         """
-        original = vars(owner)[name]
-        replacement = make(original)
-        self._made.append((owner, name, original, replacement))
+        found = vars(owner).get(name, _INHERITED)
+        replacement = make(getattr(owner, name) if found is _INHERITED else found)
+        self._made.append((owner, name, found, replacement))
         setattr(owner, name, replacement)
 
     def undo(self) -> None:
         """Put back what was there."""
         while self._made:
-            owner, name, original, replacement = self._made.pop()
-            if vars(owner).get(name) is replacement:
-                setattr(owner, name, original)
+            owner, name, found, replacement = self._made.pop()
+            if vars(owner).get(name) is not replacement:
+                continue
+            if found is _INHERITED:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, found)
 
 
 _open: list[Carrier] = []
@@ -126,9 +138,10 @@ def is_local(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
-        return False
+        return host == socket.gethostname().lower()
+    return address.is_loopback or address.is_unspecified
 
 
 class NoProxy:

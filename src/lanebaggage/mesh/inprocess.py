@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .._errors import MeshError
 from . import _asgi, _intercept, _wsgi
 from ._clients import patch_http_client, patch_httpx, patch_urllib3
+from ._names import patch_socket
 from ._replies import AsyncReply, Head, Reply, TaskSink, ThreadSink
 from ._serving import context_of
 from ._threads import Workers
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .topology import Instance
     from .traffic import Headers, Origin, Route, Traffic
 
+_intercept.register("socket", patch_socket)
 _intercept.register("http.client", patch_http_client)
 _intercept.register("urllib3.connection", patch_urllib3)
 _intercept.register("httpx", patch_httpx)
@@ -44,6 +46,7 @@ class InProcess:
     """
 
     gateway: str | None = None
+    sidecar: tuple[str, int] | None = None
 
     def __init__(self, traffic: Traffic) -> None:
         self.topology = traffic.topology

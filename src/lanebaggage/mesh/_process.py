@@ -1,0 +1,150 @@
+"""A service that runs as a process: started with a port and its sidecar's address, ended with all that it started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+
+from .._errors import MeshError
+from .apps import Command
+from .hops import HOP_HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .topology import Instance
+
+START_SECONDS: Final = 30.0
+_POLL_SECONDS: Final = 0.01
+_END_SECONDS: Final = 3.0
+_SHOWN: Final = 4096
+"""Bytes of a process's output in a message."""
+
+_PROXIES: Final = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy")
+_LOCAL: Final = "127.0.0.1,localhost,::1"
+
+
+class Process:
+    """One instance's process.
+
+    :param instance: its app is a :class:`Command`.
+    :param env: variables of the mesh.
+    :param addresses: ``host:port`` of the sidecar's listener for each other service, by its name.
+    :raises MeshError: the program cannot be started.
+    """
+
+    def __init__(self, instance: Instance, env: Mapping[str, str], addresses: Mapping[str, str]) -> None:
+        assert isinstance(instance.app, Command)
+        self._instance = instance
+        host, port = instance.address = instance.address or ("127.0.0.1", _free_port())
+        values = {"host": host, "port": str(port), "bind": f"{host}:{port}", **addresses}
+        try:
+            args = [argument.format_map(values) for argument in instance.app.args]
+        except (KeyError, ValueError, IndexError) as error:
+            raise MeshError(
+                f"{instance}: the command {' '.join(instance.app.args)!r} has {error} in braces; known are "
+                f"{', '.join(values)}; write {{{{ and }}}} for braces of its own"
+            ) from error
+        kept = {name: value for name, value in os.environ.items() if name not in _PROXIES}
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - what the user declared
+                args,
+                env={**kept, "NO_PROXY": _LOCAL, "no_proxy": _LOCAL, "PORT": str(port), **env, **instance.app.env},
+                cwd=instance.app.cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that a server's workers can be ended with it
+            )
+        except OSError as error:
+            self._output.close()
+            raise MeshError(f"{instance} cannot be started: {error}") from error
+
+    def wait(self) -> None:
+        """Wait until it listens.
+
+        :raises MeshError: it ended, or did not listen in time; with the last it printed.
+        """
+        assert self._instance.address is not None
+        until = time.monotonic() + START_SECONDS
+        while True:
+            with closing(socket.socket()) as probe:
+                if probe.connect_ex(self._instance.address) == 0:
+                    return
+            if self._process.poll() is not None:
+                raise MeshError(f"{self._instance} ended with status {self._process.returncode} as it started{self._last()}")
+            if time.monotonic() > until:
+                self.stop()
+                raise MeshError(
+                    f"{self._instance} did not listen on port {self._instance.address[1]} within {START_SECONDS:g} s; "
+                    f"put {{bind}} or {{port}} into its command, or have it read PORT{self._last()}"
+                )
+            try:
+                self._process.wait(_POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+
+    def stop(self) -> None:
+        """End it with every process of its group."""
+        self._signal(signal.SIGTERM)
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+        self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+        self._process.wait()
+
+    def output(self) -> str:
+        """The last that it printed."""
+        self._output.seek(0, os.SEEK_END)
+        self._output.seek(max(0, self._output.tell() - _SHOWN))
+        return self._output.read().decode("utf-8", "replace").strip()
+
+    def _last(self) -> str:
+        text = self.output()
+        return f":\n{text}" if text else "; it printed nothing"
+
+    def _signal(self, number: int) -> None:
+        try:
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, number)
+            else:
+                self._process.send_signal(number)
+        except (ProcessLookupError, PermissionError):  # it has gone
+            pass
+
+
+def variables(sidecar: tuple[str, int], addresses: Mapping[str, tuple[str, int]], headers: Mapping[str, str]) -> dict[str, str]:
+    """The environment by which a process finds its sidecar and its services, and knows what to forward.
+
+    :param sidecar: the address of its sidecar, which is its proxy for http.
+    :param addresses: of the sidecar's listener for each other service; named as Kubernetes names a service's variables
+        (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
+    :param headers: the lane group's, as arguments of ``auto_instrument``.
+    """
+    proxy = f"http://{sidecar[0]}:{sidecar[1]}"
+    env = {"HTTP_PROXY": proxy, "http_proxy": proxy}
+    for service, (host, port) in addresses.items():
+        name = service.upper().replace("-", "_")
+        env[f"{name}_SERVICE_HOST"], env[f"{name}_SERVICE_PORT"] = host, str(port)
+    passed = os.environ.get("LANEBAGGAGE_PASS_THROUGH", "")
+    env["LANEBAGGAGE_PASS_THROUGH"] = ",".join(filter(None, (passed, HOP_HEADER)))
+    for name, header in headers.items():
+        variable = f"LANEBAGGAGE_{name.upper()}"
+        if variable not in os.environ:
+            env[variable] = header
+    return env
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        found: Any = probe.getsockname()[1]
+    return int(found)
