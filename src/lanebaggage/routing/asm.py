@@ -167,7 +167,12 @@ def _group(document: Document, lane_documents: list[Document], findings: list[Fi
         weighted_hosts=weighted.texts("hosts"),
         weighted_matches=tuple(match for match in matches if match is not None),
         gateway=_gateway(ingress),
-        place=document.place,
+        place=root.mapping("metadata").place_of("name"),
+        places={
+            **spec.places("services"),
+            **mode.places("fallbackTarget", "traceHeader", "routeHeader"),
+            **routing.places("ingressRoutingStrategy", "weightedRoutingRule"),
+        },
     )
 
 

@@ -50,7 +50,8 @@ def lane_of(document: Document, group: tuple[ServiceRef, ...], findings: list[Fi
         services=services or None,
         rules=tuple(rule for rule in rules if rule is not None),
         weight=_weight(spec.mapping("ingressWeight"), group),
-        place=document.place,
+        place=root.mapping("metadata").place_of("name"),
+        places=spec.places("labelSelector", "services", "ingressRules", "ingressWeight"),
     )
 
 

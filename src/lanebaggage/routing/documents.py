@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .errors import ERROR, Finding, Place, RoutingError
+from .errors import Finding, Place, RoutingError, error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -244,7 +244,7 @@ class _Builder:
 
 
 def _refused(file: str, line: int, what: str, fix: str) -> Finding:
-    return Finding("yaml", ERROR, Place(file, line), what, "the file cannot be read", fix)
+    return error("yaml", Place(file, line), what, "the file cannot be read", fix)
 
 
 def _too_large(file: str, size: int) -> Finding:

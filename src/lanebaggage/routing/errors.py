@@ -49,6 +49,16 @@ class Finding:
         return f"{where}{self.what}; {self.why}. {self.fix}"
 
 
+def error(code: str, place: Place, what: str, why: str, fix: str) -> Finding:
+    """A finding that makes the file unusable, or a request fail."""
+    return Finding(code, ERROR, place, what, why, fix)
+
+
+def warning(code: str, place: Place, what: str, why: str, fix: str) -> Finding:
+    """A finding that may be meant."""
+    return Finding(code, WARNING, place, what, why, fix)
+
+
 class RoutingError(LanebaggageError, ValueError):
     """A lane group, or a file that describes one, cannot be used.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from .errors import ERROR, WARNING, Finding, Place, RoutingError
+from .errors import Finding, Place, RoutingError, error, warning
 from .matching import StringMatch
 
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ class Fields:
         """Where a field stands, or the mapping where it is absent."""
         node = self.node.get(name) if self.node is not None else None
         return node.place if node is not None else self.place
+
+    def places(self, *names: str) -> dict[str, Place]:
+        """Where fields stand, those that are there."""
+        return {name: self.place_of(name) for name in names if name in self}
 
     def __contains__(self, name: str) -> bool:
         return self.node is not None and self.node.get(name) is not None
@@ -129,18 +133,18 @@ class Fields:
 
     def error(self, code: str, name: str, what: str, why: str, fix: str) -> None:
         """Note an error at a field."""
-        self.findings.append(Finding(code, ERROR, self.place_of(name), what, why, fix))
+        self.findings.append(error(code, self.place_of(name), what, why, fix))
 
     def warning(self, code: str, name: str, what: str, why: str, fix: str) -> None:
         """Note a warning at a field."""
-        self.findings.append(Finding(code, WARNING, self.place_of(name), what, why, fix))
+        self.findings.append(warning(code, self.place_of(name), what, why, fix))
 
     def made(self, name: str, make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | None:
         """What a constructor of the model makes of a field, or None with its error noted."""
         try:
             return make(*args, **kwargs)
-        except RoutingError as error:
-            self.error("value", name, f"{self._at(name)}: {error}", "the value cannot be used", "See the field's description")
+        except RoutingError as refused:
+            self.error("value", name, f"{self._at(name)}: {refused}", "the value cannot be used", "See the field's description")
             return None
 
     def _at(self, name: str) -> str:
@@ -160,4 +164,4 @@ class Fields:
         fix = f"Write {example.format(name=name.partition('[')[0])}"
         if kind == "text" and node.kind in ("number", "boolean"):
             fix = f"Write it in quotes: {name.partition('[')[0]}: '{str(shown).lower()[:40]}'"
-        self.findings.append(Finding("shape", ERROR, node.place, what, f"expected {expected}", fix))
+        self.findings.append(error("shape", node.place, what, f"expected {expected}", fix))

@@ -12,6 +12,7 @@ from .fields import Fields
 from .matching import StringMatch
 from .routes import MESH, NO_CHANGES, Destination, HeaderChanges, Route, RouteMatch, Subsets, VirtualHost
 from .services import ServiceRef
+from .workloads import APP_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +97,11 @@ class _Reader:
             for destination in (each for _, route, _ in entries for each in route.destinations if each.subset):
                 own = selectors.get(str(destination.service), {})
                 labels = selectors.get(f"{destination.service}-{destination.subset}", {})
-                distinct = {name: value for name, value in labels.items() if own.get(name) != value}
+                distinct = {
+                    name: value
+                    for name, value in labels.items()
+                    if own.get(name) != value and (name not in APP_LABELS or value != destination.service.name)
+                }
                 lanes.setdefault(destination.service, {})[destination.subset] = distinct
         return [Subsets(service, each) for service, each in lanes.items()]
 
@@ -109,7 +114,7 @@ class _Reader:
         status = redirect
         if status is None and not destinations:
             status = 500  # what the specification asks for where a rule has no backend
-        matches = [_match(each) for each in rule.mappings("matches")] or [((0, 0, 0, 0, 0), RouteMatch(path_elements="/"))]
+        matches = [_match(each) for each in rule.mappings("matches") or [Fields(None, rule.path, rule.findings)]]
         return [
             (specificity, Route(rule.text("name"), (match,), destinations, changes, status, rule.place))
             for specificity, match in matches

@@ -74,6 +74,7 @@ class Lane:
     :param services: its services, or None for all of the group.
     :param rules: its lane rules, in order.
     :param weight: its share under the weighted strategy.
+    :param places: where its fields stand in a file, by their names there.
     :raises RoutingError: the name cannot travel in a header.
     """
 
@@ -83,14 +84,21 @@ class Lane:
     rules: tuple[IngressRule, ...] = ()
     weight: IngressWeight | None = None
     place: Place = field(default=Place(), compare=False, repr=False)
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
+    _members: frozenset[ServiceRef] | None = field(init=False, default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not is_lane(self.name):
             raise RoutingError(f"{self.name[:60]!r} is no lane's name; write 1 to 128 letters, digits and . _ - :")
+        object.__setattr__(self, "_members", None if self.services is None else frozenset(self.services))
 
     def has(self, service: ServiceRef) -> bool:
         """Whether the lane lists a service of its group."""
-        return self.services is None or service in self.services
+        return self._members is None or service in self._members
+
+    def place_of(self, name: str) -> Place:
+        """Where a field stands, or else the lane."""
+        return self.places.get(name, self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +131,7 @@ class LaneGroup:
     :param weighted_hosts: hosts of the weighted strategy; none means any.
     :param weighted_matches: which requests are weighted, any of these; none means every one.
     :param gateway: the gateway.
+    :param places: where its fields stand in a file, by their names there.
     :raises RoutingError: the parts do not fit together.
     """
 
@@ -139,9 +148,12 @@ class LaneGroup:
     weighted_matches: tuple[Match, ...] = ()
     gateway: Gateway = Gateway()
     place: Place = field(default=Place(), compare=False, repr=False)
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
+    _lanes: Mapping[str, Lane] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         names = [lane.name for lane in self.lanes]
+        object.__setattr__(self, "_lanes", {lane.name: lane for lane in self.lanes})
         if not names:
             raise RoutingError(f"lane group {self.name} has no lane; give it at least one")
         if len(set(names)) < len(names):
@@ -151,7 +163,7 @@ class LaneGroup:
         object.__setattr__(self, "route_header", route.lower())
         object.__setattr__(self, "trace_header", (self.trace_header or route).lower())
         for lane in (self.baseline, *self.service_fallback.values()):
-            if lane not in names:
+            if lane not in self._lanes:
                 raise RoutingError(f"lane group {self.name} falls back to {lane[:60]!r}, which is none of {', '.join(names)}")
         if self.strategy not in (RULE_BASED, WEIGHTED):
             raise RoutingError(f"the strategy of lane group {self.name} is rule_based or weighted, not {self.strategy!r}")
@@ -170,12 +182,15 @@ class LaneGroup:
 
         :raises RoutingError: there is none.
         """
-        for lane in self.lanes:
-            if lane.name == name:
-                return lane
+        if found := self._lanes.get(name):
+            return found
         raise RoutingError(
             f"lane group {self.name} has no lane {name[:60]!r}; its lanes are {', '.join(map(_name, self.lanes))}"
         )
+
+    def place_of(self, name: str) -> Place:
+        """Where a field stands, or else the group."""
+        return self.places.get(name, self.place)
 
     def fallback(self, service: ServiceRef) -> str:
         """Name of the lane that a request falls back to at this service."""

@@ -126,6 +126,11 @@ class Route:
     status: int | None = None
     place: Place = field(default_factory=Place, compare=False, repr=False)
 
+    @property
+    def is_catch_all(self) -> bool:
+        """Whether it takes every request; Istio drops what comes after it."""
+        return not self.matches or any(match.is_catch_all for match in self.matches)
+
 
 @dataclass(frozen=True, slots=True)
 class VirtualHost:

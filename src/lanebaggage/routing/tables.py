@@ -45,9 +45,7 @@ class RouteTable:
         self.subsets: dict[ServiceRef, Mapping[str, Mapping[str, str]]] = {}
         for each in subsets:
             self.subsets.setdefault(each.service, each.labels)
-        self.lanes: dict[str, Mapping[str, str]] = {
-            name: labels for each in self.subsets.values() for name, labels in each.items()
-        }
+        self.lanes = _common_labels(self.subsets.values())
         self._each = repeated == "each"
         self._mesh = [each for each in self.hosts if MESH in each.gateways]
         self._services = self._known()
@@ -78,7 +76,7 @@ class RouteTable:
         if called is None:
             return Decision("", status=NOT_FOUND, reason="no route and no DestinationRule names this host")
         labels = source_labels or self.lanes.get(source or "", {})
-        host = next((each for each in self._mesh if called in self._meant(each)), None)
+        host = next((each for each in self._mesh if called in self.meant(each)), None)
         if host is None:
             return self._deliver(request, None, Destination(called), available, f"no route for {called.name}")
         for route in _reachable(host):
@@ -133,7 +131,7 @@ class RouteTable:
     # --- parts
 
     def _known(self) -> dict[str, ServiceRef]:
-        found = dict.fromkeys([*self.subsets, *(service for host in self._mesh for service in self._meant(host))])
+        found = dict.fromkeys([*self.subsets, *(service for host in self._mesh for service in self.meant(host))])
         found.update(dict.fromkeys(each.service for host in self.hosts for route in host.routes for each in route.destinations))
         names = Counter(service.name for service in found)
         texts = {text: service for service in found for text in (str(service), *service.hosts)}
@@ -156,7 +154,8 @@ class RouteTable:
         return service.name if self._services.get(service.name) == service else str(service)
 
     @staticmethod
-    def _meant(host: VirtualHost) -> Iterator[ServiceRef]:
+    def meant(host: VirtualHost) -> Iterator[ServiceRef]:
+        """The services of the mesh that a host's names mean; none for names from outside and patterns."""
         for text in host.hosts:
             if "*" not in text and (plain_host(text).count(".") < 2 or ".svc" in text):
                 yield ServiceRef.parse(text, host.namespace)
@@ -166,7 +165,7 @@ class RouteTable:
         best = max((_specificity(pattern, host) for each in at_gateway for pattern in each.hosts), default=-1)
         chosen = [each for each in at_gateway if best >= 0 and any(_specificity(text, host) == best for text in each.hosts)]
         routes = [route for each in chosen for route in _reachable(each)]
-        yield from sorted(routes, key=_catches_all)
+        yield from sorted(routes, key=lambda route: route.is_catch_all)
 
     def _hop_matches(self, match: RouteMatch, request: Request, labels: Mapping[str, str]) -> bool:
         if match.gateways and MESH not in match.gateways:
@@ -188,10 +187,7 @@ class RouteTable:
             return Decision(label, status=route.status, reason=f"{why} answers {route.status}", rule=rule)
         picked = _picked(route.destinations, choice)
         if picked is None:
-            label = self._label(called) if called is not None else ""
-            return Decision(
-                label, status=UNAVAILABLE, reason=f"{why} has no destination with a weight", rule=route.name or None
-            )
+            return Decision(label, status=UNAVAILABLE, reason=f"{why} has no destination with a weight", rule=rule)
         return self._deliver(request, route, picked, available, why)
 
     def _deliver(
@@ -239,6 +235,16 @@ class RouteTable:
         return available(label, subset) if subset or not known else any(available(label, each) for each in known)
 
 
+def _common_labels(subsets: Iterable[Mapping[str, Mapping[str, str]]]) -> dict[str, dict[str, str]]:
+    """Subsets by name, with the labels that all services of that subset share."""
+    found: dict[str, dict[str, str]] = {}
+    for each in subsets:
+        for name, labels in each.items():
+            before = found.get(name, labels)
+            found[name] = {label: value for label, value in labels.items() if before.get(label) == value}
+    return found
+
+
 def _picked(destinations: Sequence[Destination], choice: float) -> Destination | None:
     if len(destinations) == 1:
         return destinations[0]
@@ -254,12 +260,8 @@ def _reachable(host: VirtualHost) -> Iterator[Route]:
     """Routes up to the first that takes everything: Istio drops what comes after it."""
     for route in host.routes:
         yield route
-        if _catches_all(route):
+        if route.is_catch_all:
             return
-
-
-def _catches_all(route: Route) -> bool:
-    return not route.matches or any(match.is_catch_all for match in route.matches)
 
 
 def _applies(gateways: Sequence[str], gateway: str) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from .documents import documents, read_files
-from .errors import ERROR, Finding, Place, RoutingError
+from .errors import ERROR, Finding, Place, RoutingError, error
 from .fields import Fields
 from .services import ServiceRef
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _TEMPLATED: Final = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Rollout", "CloneSet")
 """Kinds with a pod template; Argo's and OpenKruise's replacements of a Deployment included."""
 
-_APP_LABELS: Final = ("app", "app.kubernetes.io/name")
+APP_LABELS: Final = ("app", "app.kubernetes.io/name")
 """What says which service a workload belongs to where no Service was given."""
 
 
@@ -74,7 +74,7 @@ class Workloads:
         selector = self.selectors.get(service)
         if selector:
             return selects(selector, workload.labels)
-        return any(workload.labels.get(label) == service.name for label in _APP_LABELS)
+        return any(workload.labels.get(label) == service.name for label in APP_LABELS)
 
 
 def selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
@@ -156,7 +156,7 @@ def _plain(document: Document, findings: list[Finding]) -> list[Workload]:
         if item.kind != "mapping" or not fields.text("service"):
             what = f"item {index + 1} of the list names no service"
             fix = "Write - {service: mocka, labels: {version: v1}}"
-            findings.append(Finding("shape", ERROR, item.place, what, "a plain list is one of workloads", fix))
+            findings.append(error("shape", item.place, what, "a plain list is one of workloads", fix))
             continue
         replicas = fields.number("replicas")
         found.append(

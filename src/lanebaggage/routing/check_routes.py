@@ -1,0 +1,53 @@
+"""Lints for Istio's routes: subsets that no DestinationRule has, routes that are never reached, two owners of one host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .errors import error, warning
+from .routes import MESH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .errors import Finding
+    from .routes import VirtualHost
+    from .tables import RouteTable
+
+
+def route_findings(table: RouteTable) -> Iterator[Finding]:
+    """What is wrong with routes, or would surprise."""
+    owners: dict[str, VirtualHost] = {}
+    for host in table.hosts:
+        yield from _host(host, table)
+        for service in map(str, table.meant(host)) if MESH in host.gateways else ():
+            other = owners.setdefault(service, host)
+            if other is not host:
+                what = f"{service} is in two VirtualServices, {other.name} and {host.name}"
+                why = "sidecars take the one that was created first and ignore the other"
+                yield error("host-in-two-routes", host.place, what, why, "Put the routes into one")
+
+
+def _host(host: VirtualHost, table: RouteTable) -> Iterator[Finding]:
+    closed_by = ""
+    for index, route in enumerate(host.routes):
+        name = route.name or f"{index + 1}"
+        if closed_by:
+            what = f"route {name} of {host.name} is never reached"
+            why = f"route {closed_by} comes first and has no condition"
+            yield error("unreachable-rule", route.place, what, why, "Put the route without condition last")
+        elif route.is_catch_all:
+            closed_by = name
+        total = sum(each.weight for each in route.destinations)
+        if len(route.destinations) > 1 and total == 0:
+            what = f"all weights of route {name} of {host.name} are 0"
+            yield error("weights", route.place, what, "no destination gets a request", "Write weights that add up to 100")
+        for each in (target for one in route.destinations for target in (one, *one.fallback)):
+            if each.subset and each.subset not in table.subsets.get(each.service, {}):
+                what = f"route {name} of {host.name} sends to subset {each.subset} of {each.service}"
+                why = "no DestinationRule in the files has it, and the proxy answers 503 for a subset that it does not know"
+                fix = "Add the subset to the DestinationRule, or give its file too"
+                yield error("unknown-subset", route.place, what, why, fix)
+    if host.routes and not closed_by and MESH in host.gateways:
+        what = f"{host.name} has no route without condition"
+        yield warning("no-default-route", host.place, what, "what no route matches ends in 404", "Add one, as the last")

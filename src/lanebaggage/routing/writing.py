@@ -1,0 +1,83 @@
+"""What the writers share: documents with comments as YAML text, and conditions in Istio's shape."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .errors import RoutingError
+from .model import WEIGHTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .matching import Match, StringMatch
+    from .model import IngressRule, IngressWeight, Lane, LaneGroup
+    from .services import ServiceRef
+
+Written: TypeAlias = "tuple[Sequence[str], dict[str, Any]]"
+"""Comments, and the object that they stand above."""
+
+
+def yaml_text(written: Iterable[Written]) -> str:
+    """Objects as one YAML text, each below its comments.
+
+    :raises RoutingError: PyYAML is not installed.
+    """
+    try:
+        import yaml
+    except ImportError:
+        raise RoutingError("writing YAML needs PyYAML: pip install 'lanebaggage[mesh]'") from None
+    texts = []
+    for comments, document in written:
+        above = "".join(f"# {comment}\n" for comment in comments)
+        texts.append(above + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120))
+    return "---\n".join(texts)
+
+
+def string_match(condition: StringMatch) -> dict[str, str]:
+    """A condition in Istio's shape."""
+    return {} if condition.kind == "present" else {condition.kind: condition.value}
+
+
+def http_match(match: Match) -> dict[str, Any]:
+    """The conditions of a lane rule in the shape of Istio's HTTPMatchRequest."""
+    written: dict[str, Any] = {} if match.uri is None else {"uri": string_match(match.uri)}
+    if match.headers:
+        written["headers"] = {name: string_match(condition) for name, condition in match.headers}
+    return written
+
+
+def literally(text: str) -> str:
+    """A regex, in RE2's and in Python's syntax, that matches a text and nothing else."""
+    return re.escape(text).replace("\\-", "-")
+
+
+def baggage_regex(key: str, lane: str) -> str:
+    """A regex for a baggage header with a member of this key and value (W3C Baggage, section 3.3.1)."""
+    return rf"(.*,)?[ \t]*{literally(key)}[ \t]*=[ \t]*{literally(lane)}[ \t]*([;,].*)?"
+
+
+# --- what a lane group comes to
+
+
+def first_with(group: LaneGroup, service: ServiceRef, *names: str) -> str | None:
+    """The first of these lanes that has a service."""
+    return next((name for name in names if group.lane(name).has(service)), None)
+
+
+def online_rules(group: LaneGroup) -> list[tuple[Lane, IngressRule]]:
+    """The lane rules that are in force, in order."""
+    if group.strategy == WEIGHTED:
+        return []
+    return [(lane, rule) for lane in group.lanes for rule in lane.rules if rule.online and rule.destination in group.services]
+
+
+def default_entry(group: LaneGroup) -> IngressRule | IngressWeight | None:
+    """What requests at the gateway are sent to that no rule matches: the baseline lane's entry, or else the first one."""
+    if not group.permissive:
+        return None
+    entries: list[tuple[Lane, IngressRule | IngressWeight]] = [*online_rules(group)]
+    if group.strategy == WEIGHTED:
+        entries = [(lane, lane.weight) for lane in group.lanes if lane.weight is not None]
+    return next((entry for lane, entry in entries if lane.name == group.baseline), entries[0][1] if entries else None)
