@@ -52,3 +52,10 @@ def demo(session: nox.Session) -> None:
     """The demo on the embedded mesh."""
     install(session, "frameworks")
     session.run("lanebaggage", "demo", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """What lanebaggage and its peers cost, in one run; ``-- --quick requests`` for one case, ``-- --write`` for the page."""
+    install(session, "bench")
+    session.run("python", "-m", "benchmarks", *session.posargs)

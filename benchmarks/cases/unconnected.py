@@ -1,0 +1,75 @@
+"""Connections that answer at once without a network, below everything that any configuration patches."""
+
+from __future__ import annotations
+
+import asyncio
+from io import BytesIO
+from typing import Any
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Socket:
+    """What ``http.client`` needs of one."""
+
+    def sendall(self, data: Any) -> None:
+        pass
+
+    def makefile(self, mode: str) -> BytesIO:
+        return BytesIO(ANSWER)
+
+    def settimeout(self, seconds: Any) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Transport(asyncio.Transport):
+    """What aiohttp needs of one: a request written is answered in the next turn of the loop."""
+
+    def __init__(self, protocol: Any, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._protocol = protocol
+        self._loop = loop
+
+    def write(self, data: Any) -> None:
+        self._loop.call_soon(self._protocol.data_received, ANSWER)
+
+    def writelines(self, chunks: Any) -> None:
+        self.write(b"")
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    abort = close
+
+
+def disconnect_urllib3() -> None:
+    """Give urllib3's connections such a socket, requests' included."""
+    from urllib3.connection import HTTPConnection
+
+    HTTPConnection._new_conn = lambda self: Socket()  # type: ignore[assignment,return-value]
+    HTTPConnection.is_connected = property(lambda self: self.sock is not None)  # type: ignore[assignment,method-assign]
+
+
+def aiohttp_connector() -> Any:
+    """A connector of aiohttp's with such transports."""
+    from aiohttp import BaseConnector
+
+    class Connector(BaseConnector):
+        async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
+            protocol = self._factory()
+            protocol.connection_made(Transport(protocol, self._loop))
+            return protocol
+
+    return Connector()
