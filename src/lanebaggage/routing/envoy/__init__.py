@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .bootstrap import base, bootstrap
 from .configuration import GATEWAY, Configuration
-from .options import CHOICE_HEADER, HOP_HEADER, Endpoint, Options, Sidecar
+from .options import CHOICE_HEADER, HOP_HEADER, Endpoint, Options, Relay, Sidecar
 
 __all__ = [
     "CHOICE_HEADER",
@@ -13,6 +13,7 @@ __all__ = [
     "Configuration",
     "Endpoint",
     "Options",
+    "Relay",
     "Sidecar",
     "base",
     "bootstrap",

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ..._settings import TRACE_ID_MODE
-from ..errors import RoutingError
 from .gateway import GatewayRoutes
 from .istio import PerLane, cluster_name
-from .observing import access_log, upstream_log
-from .options import HOP_HEADER, ISTIO, Endpoint, Json, Options
+from .observing import observed, upstream_log
+from .options import CHOICE_HEADER, HOP_HEADER, ISTIO, Endpoint, Json, Options
 from .resources import assignment, cluster, from_file, header, listener, manager, router_filter, seconds, typed
 from .script import INBOUND, hops_filter
 from .subsets import Subsets
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..model import LaneGroup
     from ..services import ServiceRef
-    from .options import Sidecar
+    from .options import Relay, Sidecar
 
 GATEWAY: Final = "gateway"
 _SIDECARS: Final = "sidecars"
@@ -86,6 +85,8 @@ class Configuration:
                     "typed_config": typed(kind, mutations=[mutation]),
                 }
             ]
+        if sidecar.single:
+            extra["common_http_protocol_options"] = {"max_requests_per_connection": 1}
         routes = self._routes_of(sidecar)
         return self._listener(sidecar.name, address, sidecar.port, self.flavour.filters(), routes, extra)
 
@@ -95,32 +96,36 @@ class Configuration:
         else:
             source = {"rds": {"route_config_name": routes, "config_source": from_file(self.route_path(routes))}}
         if self.options.observed:
-            extra = {**extra, **access_log(name, self.group)}
+            extra = {**extra, **observed(name, self.group)}
         last = router_filter(**upstream_log()) if self.options.observed else router_filter()
         noting = [hops_filter()] if self.options.observed else []
         return listener(name, address, port, {**manager(name, [*filters, *noting, last], source), **extra})
 
+    def relay(self, relay: Relay, address: str = "127.0.0.1") -> Json:
+        """A listener for one service, which hands all requests to a sidecar."""
+        route = {"cluster": _sidecar(relay), "timeout": "0s", "host_rewrite_literal": relay.service.host}
+        host = {"name": relay.name, "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": route}]}
+        source = {"route_config": {"name": relay.name, "virtual_hosts": [host]}}
+        return listener(relay.name, address, relay.port, manager(relay.name, [router_filter()], source))
+
     # --- routes
 
     def _routes_of(self, sidecar: Sidecar) -> str:
-        if not self.flavour.strict:
-            return _SIDECARS
-        known = any(lane.name == sidecar.lane for lane in self.group.lanes)
-        return f"{_SIDECARS}-{sidecar.lane}" if known else _SIDECARS
+        known = self.flavour.strict and any(one.name == sidecar.lane for one in self.group.lanes)
+        return f"{_SIDECARS} {sidecar.lane}" if known else _SIDECARS
 
-    @property
-    def route_names(self) -> list[str]:
-        """Names of all route configurations."""
-        lanes = [f"{_SIDECARS}-{lane.name}" for lane in self.group.lanes] if self.flavour.strict else []
-        return [GATEWAY, _SIDECARS, *lanes]
+    def route_names(self, sidecars: Iterable[Sidecar]) -> list[str]:
+        """Names of the route configurations that the gateway and these sidecars use."""
+        return list(dict.fromkeys((GATEWAY, *map(self._routes_of, sidecars))))
 
     def routes(self, name: str) -> Json:
         """The route configuration of this name."""
         if name == GATEWAY:
             routes = GatewayRoutes(self.group, self.options, self.flavour, self.labels).routes()
             hosts: list[Json] = [{"name": GATEWAY, "domains": ["*"], "routes": [self._finished(one) for one in routes]}]
-            return {"name": name, "virtual_hosts": hosts}
-        lane = name.removeprefix(f"{_SIDECARS}-") if name != _SIDECARS else None
+            removed = {"request_headers_to_remove": [CHOICE_HEADER]} if self.options.observed else {}
+            return {"name": name, "virtual_hosts": hosts, **removed}
+        lane = name.removeprefix(f"{_SIDECARS} ") if name != _SIDECARS else None
         hosts = [self._virtual_host(service, label, lane) for service, label in self.labels.items()]
         hosts.append({"name": "unknown", "domains": ["*"], "routes": [*self._inbound(), self._unknown_host()]})
         removed = {"request_headers_to_remove": [_APPLICATION]} if self.remembers else {}
@@ -168,15 +173,18 @@ class Configuration:
 
     # --- clusters
 
-    def clusters(self, endpoints: Iterable[Endpoint], sidecars: Iterable[Sidecar] = ()) -> list[Json]:
-        """The clusters of the services and, in trace-ID mode, of the applications."""
+    def clusters(
+        self, endpoints: Iterable[Endpoint], sidecars: Iterable[Sidecar] = (), relays: Iterable[Relay] = ()
+    ) -> list[Json]:
+        """The clusters of the services, of what relays lead to and, in trace-ID mode, of the applications."""
         made = [
             cluster(name, members, self.endpoint_path(name) if self._directory is not None else None, **self._extra(service))
             for name, (service, members) in self._members(endpoints).items()
         ]
-        if self.remembers:
-            made += [self._application_cluster(sidecar) for sidecar in sidecars if sidecar.application is not None]
-        return made
+        single = {_application(one): one.application for one in sidecars if self.remembers and one.application is not None}
+        single |= {_sidecar(one): one.sidecar for one in relays}
+        anything = self.group.services[0]
+        return made + [cluster(name, [Endpoint(anything, (), *address)], None) for name, address in single.items()]
 
     def assignments(self, endpoints: Iterable[Endpoint]) -> dict[str, Json]:
         """The endpoints of each cluster, by its name."""
@@ -199,15 +207,13 @@ class Configuration:
             return {}
         return self.flavour.cluster(service)
 
-    def _application_cluster(self, sidecar: Sidecar) -> Json:
-        if sidecar.application is None:
-            raise RoutingError(f"sidecar {sidecar.name} stands before no application; trace-ID mode needs to know it")
-        one = Endpoint(self.group.services[0], (), *sidecar.application)
-        return cluster(_application(sidecar), [one], None)
-
 
 def _application(sidecar: Sidecar) -> str:
     return f"application|{sidecar.name}"
+
+
+def _sidecar(relay: Relay) -> str:
+    return f"sidecar|{relay.sidecar[0]}:{relay.sidecar[1]}"
 
 
 def _file_name(name: str) -> str:

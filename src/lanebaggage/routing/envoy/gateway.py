@@ -8,7 +8,7 @@ from ..matching import Match
 from ..model import WEIGHTED
 from .conditions import route_match
 from .options import CHOICE_HEADER
-from .resources import header
+from .resources import LANE, OBSERVED, header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,7 +82,8 @@ class GatewayRoutes:
         """Into a lane, at its entry service."""
         if service not in self._labels:
             return _refused(f"{service} is no service of lane group {self._group.name}")
-        return {"route": self._flavour.towards(self._labels[service], service, lane), **self._set(lane)}
+        seen = {"metadata": {"filter_metadata": {OBSERVED: {LANE: lane}}}} if self._options.observed else {}
+        return {"route": self._flavour.towards(self._labels[service], service, lane), **self._set(lane), **seen}
 
     def _set(self, lane: str) -> Json:
         named = {"request_headers_to_add": [header(self._group.route_header, lane)]} if self._group.permissive else {}

@@ -2,47 +2,73 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .options import HOP_HEADER
-from .resources import typed
+from .resources import INSTANCE, LANE, OBSERVED, header, typed
 from .script import HOPS
 
 if TYPE_CHECKING:
     from ..model import LaneGroup
     from .options import Json
 
+REASON_HEADER: Final = "x-lanebaggage-reason"
+"""Why Envoy itself answered; on such responses only."""
+_INSTANCE: Final = f"%UPSTREAM_METADATA({OBSERVED}:{INSTANCE})%"
+_UNKNOWN_HOST: Final = "no service of this mesh; declare it with mesh.service(name, v1=...), or correct the address"
 
-def access_log(listener: str, group: LaneGroup) -> Json:
-    """Lines for the start and the end of each request to a listener."""
+
+def observed(listener: str, group: LaneGroup) -> Json:
+    """Lines for the start and the end of each request to a listener, and reasons on what Envoy answers itself."""
     lane = {"lane": f"%REQ({group.route_header})%"} if group.permissive else {}
     line = {
         "at": "%ACCESS_LOG_TYPE%",
         "listener": listener,
         "id": "%CONNECTION_ID%-%START_TIME(%s%6f)%",
+        "from": "%DOWNSTREAM_REMOTE_ADDRESS%",
         "mark": f"%REQ({HOP_HEADER})%",
         "method": "%REQ(:method)%",
         "path": "%REQ(:path)%",
         "host": "%REQ(:authority)%",
         "route": "%ROUTE_NAME%",
-        "to": "%UPSTREAM_HOST%",
-        "lanes": "%UPSTREAM_METADATA(envoy.lb:lane)%",
+        "rule_lane": f"%METADATA(ROUTE:{OBSERVED}:{LANE})%",
+        "cluster": "%UPSTREAM_CLUSTER%",
+        "lanes": f"%UPSTREAM_METADATA(envoy.lb:{LANE})%",
+        "instance": _INSTANCE,
         "status": "%RESPONSE_CODE%",
         "flags": "%RESPONSE_FLAGS%",
-        "details": "%RESPONSE_CODE_DETAILS%",
         "failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+        "microseconds": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
         "headers": f"%DYNAMIC_METADATA({HOPS})%",
         **lane,
     }
-    return {"access_log": [_stdout(line)], "access_log_options": {"flush_access_log_on_new_request": True}}
+    unknown = f"%REQ(:authority)% is {_UNKNOWN_HOST}"
+    return {
+        "access_log": [_stdout(line)],
+        "access_log_options": {"flush_access_log_on_new_request": True},
+        "local_reply_config": {"mappers": [_reply("EQ", 502, unknown), _reply("GE", 503, "%LOCAL_REPLY_BODY%")]},
+    }
 
 
 def upstream_log() -> Json:
     """A line as soon as a request is on its way to an endpoint."""
-    line = {"at": "%ACCESS_LOG_TYPE%", "id": f"%REQ({HOP_HEADER})%", "to": "%UPSTREAM_HOST%"}
-    return {"upstream_log": [_stdout(line)], "upstream_log_options": {"flush_upstream_log_on_upstream_stream": True}}
+    line = {"at": "%ACCESS_LOG_TYPE%", "id": f"%REQ({HOP_HEADER})%", "instance": _INSTANCE}
+    when = {"log_type_filter": {"types": ["UpstreamPoolReady"]}}
+    return {
+        "upstream_log": [{**_stdout(line), "filter": when}],
+        "upstream_log_options": {"flush_upstream_log_on_upstream_stream": True},
+    }
 
 
 def _stdout(line: dict[str, Any]) -> Json:
     kind = "extensions.access_loggers.stream.v3.StdoutAccessLog"
     return {"name": "envoy.access_loggers.stdout", "typed_config": typed(kind, log_format={"json_format": line})}
+
+
+def _reply(comparison: str, status: int, reason: str) -> Json:
+    value = {"default_value": status, "runtime_key": f"lanebaggage.status.{status}"}
+    return {
+        "filter": {"status_code_filter": {"comparison": {"op": comparison, "value": value}}},
+        "headers_to_add": [header(REASON_HEADER, reason.replace("%LOCAL_REPLY_BODY%", "%RESPONSE_CODE_DETAILS%"))],
+        "body_format_override": {"text_format_source": {"inline_string": reason}},
+    }

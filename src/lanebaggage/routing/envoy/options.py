@@ -35,6 +35,7 @@ class Options:
     :param timeout: seconds that a response may take; Envoy's own default.
     :param unknown_host: status for a host that is no service.
     :param observed: whether each hop is marked with ``HOP_HEADER`` and reported on standard output, for a mesh.
+    :param generation: sidecars forget what they remember when this number changes.
     :raises RoutingError: two of them do not go together.
     """
 
@@ -50,6 +51,7 @@ class Options:
     timeout: float = 15.0
     unknown_host: int = 404
     observed: bool = False
+    generation: int = 0
 
     def __post_init__(self) -> None:
         if self.flavour not in (PLAIN, ISTIO):
@@ -67,6 +69,7 @@ class Endpoint:
     :param address: IP address or name.
     :param port: its port.
     :param check: IP address and port for health checks, where they are not the same.
+    :param name: for what is observed.
     """
 
     service: ServiceRef
@@ -74,6 +77,7 @@ class Endpoint:
     address: str
     port: int
     check: tuple[str, int] | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +89,27 @@ class Sidecar:
     :param port: to listen on; 0 for any.
     :param application: address and port of the one application that it stands before; needed in trace-ID mode, where the
         sidecar remembers what arrives.
+    :param single: whether a connection carries one request only, so that whoever connects is known to have sent it.
     """
 
     name: str
     lane: str | None = None
     port: int = 0
     application: tuple[str, int] | None = None
+    single: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A listener for one service, for applications that are given an address for each rather than a proxy.
+
+    :param name: of the listener.
+    :param service: that each request is for, whatever its ``Host`` says.
+    :param sidecar: address and port of the caller's sidecar, which decides.
+    :param port: to listen on; 0 for any.
+    """
+
+    name: str
+    service: ServiceRef
+    sidecar: tuple[str, int]
+    port: int = 0

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _LOAD_BALANCER: Final = "envoy.lb"
 LANE: Final = "lane"
 """Key of an endpoint's lanes in its metadata."""
+OBSERVED: Final = "lanebaggage"
+"""Namespace of metadata that only a mesh reads."""
+INSTANCE: Final = "instance"
+"""Key of an endpoint's name there."""
 
 
 def typed(kind: str, **fields: Any) -> Json:
@@ -94,8 +98,10 @@ def assignment(name: str, endpoints: Iterable[Endpoint]) -> Json:
         if one.check is not None:
             address, port = one.check
             endpoint["health_check_config"] = {"address": socket(address, port), "port_value": port}
-        metadata = {"metadata": lane_metadata(list(one.lanes))} if one.lanes else {}
-        members.append({"endpoint": endpoint, **metadata})
+        metadata = lane_metadata(list(one.lanes))["filter_metadata"] if one.lanes else {}
+        if one.name:
+            metadata[OBSERVED] = {INSTANCE: one.name}
+        members.append({"endpoint": endpoint, **({"metadata": {"filter_metadata": metadata}} if metadata else {})})
     return {"cluster_name": name, "endpoints": [{"lb_endpoints": members}] if members else []}
 
 

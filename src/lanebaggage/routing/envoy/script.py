@@ -23,7 +23,7 @@ INBOUND: Final = "x-lanebaggage-inbound"
 
 _LANES: Final = """
 -- Trace ID to lane, of this sidecar alone; `order` says which came first.
-local memory, order, first, last, size = {}, {}, 1, 0, 0
+local memory, order, first, last, size, generation = {}, {}, 1, 0, 0, 0
 
 local function remember(trace, lane, context)
   if memory[trace] == nil then size = size + 1 end
@@ -156,6 +156,9 @@ function envoy_on_request(handle)
   if context.role == "gateway" then
     gateway(headers, context)
   elseif context.role == "sidecar" then
+    if context.trace ~= nil and context.generation ~= generation then
+      memory, order, first, last, size, generation = {}, {}, 1, 0, 0, context.generation
+    end
     if context.trace ~= nil and headers:get("x-lanebaggage-inbound") ~= nil then
       inbound(headers, context)
     else

@@ -133,7 +133,7 @@ class Subsets:
         if group.mode == TRACE_ID_MODE:
             memory = TraceMemory()
             values |= {"trace": group.trace_header, "whole": options.traceparent == "whole"}
-            values |= {"size": memory.size, "ttl": memory.ttl}
+            values |= {"size": memory.size, "ttl": memory.ttl, "generation": options.generation}
         return context(**values)
 
     def for_service(self, service: ServiceRef) -> Json:
