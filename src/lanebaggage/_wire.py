@@ -42,13 +42,15 @@ class Carried:
     Never changed after creation; shared between threads and tasks.
     """
 
-    __slots__ = ("headers", "lane", "raw", "stale")
+    __slots__ = ("headers", "lane", "lines", "raw", "stale")
 
     lane: str | None
     headers: tuple[tuple[str, str], ...]
     """Lower-case names and their values, each name once."""
     raw: tuple[tuple[bytes, bytes], ...]
     """The same as bytes; made at first use, since not every client wants them."""
+    lines: tuple[tuple[bytes, ...], tuple[bytes, ...]]
+    """The same as lines of HTTP/1, after what such lines begin with, line break included; made at first use."""
     stale: tuple[str, ...]
     """Lanes that ``lane()`` replaced: another library may still write one of them into baggage."""
 
@@ -58,10 +60,14 @@ class Carried:
         self.stale = stale
 
     def __getattr__(self, name: str) -> Any:
-        if name != "raw":
-            raise AttributeError(name)
-        self.raw = raw = tuple((name.encode("ascii"), value.encode("latin-1")) for name, value in self.headers)
-        return raw
+        if name == "raw":
+            self.raw = raw = tuple((name.encode("ascii"), value.encode("latin-1")) for name, value in self.headers)
+            return raw
+        if name == "lines":
+            begin = tuple(b"\r\n" + name + b":" for name, _ in self.raw)
+            self.lines = lines = (begin, tuple(name + b": " + value for name, value in self.raw))
+            return lines
+        raise AttributeError(name)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Carried, (self.lane, self.headers, self.stale)

@@ -1,18 +1,23 @@
 """http.client: ``HTTPConnection.endheaders``, through which each wire request of urllib, urllib3 and requests goes.
 
 It is below redirects and retries, knows the host that is connected to, and has the request's own headers in the buffer, so
-that nothing is added twice. A proxied request has its target in the request line or in ``_tunnel_host``.
+that nothing is added twice. A proxied request has its target in the request line or in ``_tunnel_host``; ``CONNECT`` itself
+does not come this way.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ... import _runtime
+from ... import _runtime, _watch
 from ..._context import CARRIED
 from ..._hop import sending
 from ..._policy import host_of
 from ..._stats import counts
+
+CO_VARARGS = 0x04
+CO_VARKEYWORDS = 0x08
+"""As in ``inspect``, which would have to be imported for them."""
 
 if TYPE_CHECKING:
     from ..._wire import Carried
@@ -25,39 +30,78 @@ def install(client: Any, patch: Patcher) -> None:
 
 
 def _endheaders(original: Any, gate: Gate) -> Any:
-    def endheaders(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if gate.on and CARRIED.get() is not None:
+    get = CARRIED.get
+
+    def endheaders(self: Any, message_body: Any = None, *, encode_chunked: bool = False) -> Any:
+        if gate.on and (current := get()) is not None:
             try:
-                _inject(self)
+                _inject(self, current)
+            except Exception:
+                gate.failed()
+        return original(self, message_body, encode_chunked=encode_chunked)
+
+    def endheaders_of_another_signature(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if gate.on and (current := get()) is not None:
+            try:
+                _inject(self, current)
             except Exception:
                 gate.failed()
         return original(self, *args, **kwargs)
 
-    return endheaders
+    return endheaders if _is_known(original) else endheaders_of_another_signature
 
 
-def _inject(connection: Any) -> None:
+def _is_known(original: Any) -> bool:
+    """Whether a function takes what ``endheaders`` takes in Python 3.10 to 3.14, which is passed on in half the time."""
+    code = getattr(original, "__code__", None)
+    if code is None or code.co_flags & (CO_VARARGS | CO_VARKEYWORDS):
+        return False
+    names: tuple[str, ...] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return names == ("self", "message_body", "encode_chunked")
+
+
+def _inject(connection: Any, current: Carried) -> None:
+    """Add the header lines; what is neither signed, watched nor proxied takes the short way, which costs half."""
     lines: list[bytes] = connection._buffer
     if not lines:
         return  # nothing was begun: http.client is about to say so
-    block = b"\r\n".join(lines)
-    lower = block.lower()
-    authorization = _value(block, lower, b"authorization") if b"\r\nauthorization:" in lower else ""
-    target = lines[0].split(b" ", 2)[1].decode("latin-1")
-    host = connection._tunnel_host or connection.host if target[:1] in "/*" else host_of(target)
-    carried = sending(host, authorization or "", target)
-    if carried is None:
+    block = b"\r\n".join(lines).lower()
+    start = lines[0]
+    begins, added = current.lines
+    if (
+        not added
+        or current.stale
+        or b" /" not in start
+        or b"X-Amz-Signature=" in start
+        or b"\r\nauthorization:" in block
+        or _watch.watchers
+        or not _runtime.policy.verdict(connection._tunnel_host or connection.host)
+    ):
+        _decide(connection, lines, block, current)
         return
-    if not carried.stale and not any(b"\r\n" + name + b":" in lower for name, _ in carried.raw):
-        counts.injected += 1
-        lines.extend([name + b": " + value for name, value in carried.raw])
-    else:
-        _merge(lines, block, lower, carried)
+    for begin in begins:
+        if begin in block:
+            _merge(lines, block, current)
+            return
+    counts.injected += 1
+    lines += added
 
 
-def _merge(lines: list[bytes], block: bytes, lower: bytes, carried: Carried) -> None:
+def _decide(connection: Any, lines: list[bytes], block: bytes, current: Carried) -> None:
+    if current.headers and not current.stale and all(line in lines for line in current.lines[1]):
+        return  # a client above has decided already
+    target = lines[0].split(b" ", 2)[1].decode("latin-1")
+    scheme, absolute, _ = target.partition("://")
+    host = host_of(target) if absolute and scheme.isalpha() else connection._tunnel_host or connection.host
+    authorization = _value(lines, block, "authorization") if b"\r\nauthorization:" in block else ""
+    carried = sending(host, authorization or "", target)
+    if carried is not None:
+        _merge(lines, block, carried)
+
+
+def _merge(lines: list[bytes], block: bytes, carried: Carried) -> None:
     def existing(name: str) -> str | None:
-        return _value(block, lower, name.encode("ascii"))
+        return _value(lines, block, name)
 
     for name, value in _runtime.wire.additions(carried, existing):
         start = name.encode("ascii") + b":"
@@ -65,13 +109,10 @@ def _merge(lines: list[bytes], block: bytes, lower: bytes, carried: Carried) -> 
         lines.append(start + b" " + value.encode("latin-1"))
 
 
-def _value(block: bytes, lower: bytes, name: bytes) -> str | None:
+def _value(lines: list[bytes], block: bytes, name: str) -> str | None:
     """Value of a header in the buffered lines; those of several lines joined by commas (RFC 9110, section 5.3)."""
-    start = b"\r\n" + name + b":"
-    values = []
-    at = lower.find(start)
-    while at >= 0:
-        end = block.find(b"\r\n", at + 2)
-        values.append(block[at + len(start) : len(block) if end < 0 else end].strip().decode("latin-1"))
-        at = lower.find(start, at + 2)
-    return ",".join(values) if values else None
+    start = name.encode("ascii") + b":"
+    if b"\r\n" + start not in block:
+        return None
+    values = [line[len(start) :].strip() for line in lines[1:] if line[: len(start)].lower() == start]
+    return b",".join(values).decode("latin-1")

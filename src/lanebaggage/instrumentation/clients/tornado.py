@@ -1,0 +1,87 @@
+"""tornado: its simple client, where one wire request is formed; websockets and each hop of a redirect come this way too.
+
+``fetch`` only queues: with ``max_clients`` at work, a request begins in the callback of another one. So what the caller carries
+is kept with the queued request, and is current while its connection is begun; the rest runs in a task that inherits it.
+The headers are set on tornado's proxy of the request, never on the caller's ``HTTPRequest``; a redirect, which is built from
+a copy of them, does not take along what was added.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tornado.httpclient import _RequestProxy
+from tornado.httputil import HTTPHeaders
+
+from ... import _runtime
+from ..._context import CARRIED, reset
+from ..._hop import sending
+
+if TYPE_CHECKING:
+    from .._patching import Gate, Patcher
+
+QUEUED = "_lanebaggage_queued"
+"""On tornado's proxy of a request: what the caller of ``fetch`` carried."""
+
+
+class Headers(HTTPHeaders):
+    """A hop's headers, those added among them; a copy is one of the request's own."""
+
+    own: HTTPHeaders
+
+    def copy(self) -> HTTPHeaders:
+        """The request's own headers."""
+        return self.own.copy()
+
+
+def install(client: Any, patch: Patcher) -> None:
+    """Keep what is carried in the queue, and inject where the connection for one request is created."""
+    patch.method(client.SimpleAsyncHTTPClient, "fetch_impl", _fetch_impl)
+    patch.method(client.SimpleAsyncHTTPClient, "_handle_request", _handle_request)
+    patch.method(client._HTTPConnection, "_create_connection", _create_connection)
+
+
+def _fetch_impl(original: Any, gate: Gate) -> Any:
+    def fetch_impl(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        if gate.on and isinstance(request, _RequestProxy):
+            setattr(request, QUEUED, CARRIED.get())
+        return original(self, request, *args, **kwargs)
+
+    return fetch_impl
+
+
+def _handle_request(original: Any, gate: Gate) -> Any:
+    def _handle_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        if not gate.on or QUEUED not in vars(request):
+            return original(self, request, *args, **kwargs)
+        token = CARRIED.set(vars(request)[QUEUED])
+        try:
+            return original(self, request, *args, **kwargs)
+        finally:
+            reset(token)
+
+    return _handle_request
+
+
+def _create_connection(original: Any, gate: Gate) -> Any:
+    def _create_connection(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if gate.on and CARRIED.get() is not None:
+            try:
+                _inject(self.request, self.parsed)
+            except Exception:
+                gate.failed()
+        return original(self, *args, **kwargs)
+
+    return _create_connection
+
+
+def _inject(request: Any, url: Any) -> None:
+    own = request.headers
+    carried = sending(url.hostname or "", own.get("Authorization") or "", url.query)
+    added = [] if carried is None else _runtime.wire.additions(carried, own.get)
+    if added:
+        headers = Headers(own)
+        headers.own = own
+        for name, value in added:
+            headers[name] = value
+        request.headers = headers
