@@ -1,0 +1,1 @@
+"""Tests of the lane mesh, and the mock chain that they share."""
