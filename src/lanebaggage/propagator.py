@@ -82,7 +82,7 @@ class LanePropagator(TextMapPropagator):
         prefixes = tuple(name[:-1] for name in settings.pass_through if name.endswith("*"))
         names = self.fields
         if prefixes:
-            names |= {key.lower() for key in getter.keys(carrier) if key.lower().startswith(prefixes)}
+            names |= {key.lower() for key in getter.keys(carrier) if isinstance(key, str) and key.lower().startswith(prefixes)}
         pairs = [(name, value) for name in sorted(names) for value in getter.get(carrier, name) or ()]
         if not pairs:
             return None
