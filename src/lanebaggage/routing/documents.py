@@ -22,7 +22,7 @@ MAX_NODES: Final = 200_000
 """Keys and values of one file, with what its aliases expand to."""
 MAX_DEPTH: Final = 64
 
-_SUFFIXES: Final = (".yaml", ".yml", ".json")
+_SUFFIXES: Final = (".yaml", ".yml")
 
 _BOOLEAN: Final = re.compile("y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF")
 _TRUE: Final = frozenset(("y", "yes", "true", "on"))
@@ -84,7 +84,7 @@ class Document:
 
 
 def read_files(paths: Iterable[str | PathLike[str]]) -> Iterator[tuple[str, str]]:
-    """Texts and names of YAML and JSON files; a directory means the files in it, by name.
+    """Texts and names of files; a directory means the YAML files in it, by name.
 
     :raises RoutingError: a file is not there, too large, or not UTF-8.
     """

@@ -97,15 +97,18 @@ def _by_header(group: LaneGroup, service: ServiceRef, lane: Lane, asm_fallback: 
     return {"name": f"lane-{lane.name}", "match": matches, **_to(group, service, target, asm_fallback)}, target
 
 
-def _to(group: LaneGroup, service: ServiceRef, lane: str | None, asm_fallback: bool, **more: Any) -> dict[str, Any]:
+def _to(group: LaneGroup, service: ServiceRef, lane: str | None, asm_fallback: bool, port: int | None = None) -> dict[str, Any]:
     """The action of a route: a subset, or the 503 of a service that is in none of the lanes asked for."""
     if lane is None:
         return {"directResponse": {"status": 503, "body": {"string": f"{service.name} is not in this lane"}}}
-    return {"route": [_destination(group, service, lane, asm_fallback, **more)]}
+    return {"route": [_destination(group, service, lane, asm_fallback, port)]}
 
 
-def _destination(group: LaneGroup, service: ServiceRef, lane: str, asm_fallback: bool, **more: Any) -> dict[str, Any]:
-    written: dict[str, Any] = {"destination": {"host": service.host, "subset": lane}}
+def _destination(
+    group: LaneGroup, service: ServiceRef, lane: str, asm_fallback: bool, port: int | None = None, **more: Any
+) -> dict[str, Any]:
+    number = {} if port is None else {"port": {"number": port}}
+    written: dict[str, Any] = {"destination": {"host": service.host, "subset": lane, **number}}
     target = group.fallback(service)
     if asm_fallback and group.permissive and target != lane and group.lane(target).has(service):
         written["fallback"] = {"target": {"host": service.host, "subset": target}}
@@ -136,7 +139,7 @@ def _ingress(group: LaneGroup, asm_fallback: bool) -> Written:
 def _entry(group: LaneGroup, lane: str, entry: IngressRule | IngressWeight, asm_fallback: bool) -> dict[str, Any]:
     service = entry.destination
     target = first_with(group, service, *([lane, group.fallback(service)] if group.permissive else [lane]))
-    return {**_headers(group, lane), **_to(group, service, target, asm_fallback)}
+    return {**_headers(group, lane), **_to(group, service, target, asm_fallback, entry.port)}
 
 
 def _headers(group: LaneGroup, lane: str) -> dict[str, Any]:
@@ -157,7 +160,8 @@ def _weights(group: LaneGroup, asm_fallback: bool) -> dict[str, Any]:
         target = first_with(group, lane.weight.destination, lane.name, group.fallback(lane.weight.destination))
         if target is not None:
             more = {"weight": lane.weight.weight, **_headers(group, lane.name)}
-            destinations.append(_destination(group, lane.weight.destination, target, asm_fallback, **more))
+            weight = lane.weight
+            destinations.append(_destination(group, weight.destination, target, asm_fallback, weight.port, **more))
     matches = [{**http_match(match), **host} for match in group.weighted_matches or (ANY_REQUEST,) for host in hosts]
     return {"name": "weights", **_when(matches), "route": destinations}
 

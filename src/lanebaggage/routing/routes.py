@@ -73,7 +73,6 @@ class RouteMatch:
     without_headers: tuple[tuple[str, StringMatch], ...] = ()
     query: tuple[tuple[str, StringMatch], ...] = ()
     source_labels: Mapping[str, str] = field(default_factory=dict)
-    source_namespace: str = ""
     gateways: tuple[str, ...] = ()
 
     def matches(self, request: Request, *, each: bool = False) -> bool:
@@ -100,6 +99,15 @@ class RouteMatch:
         if self.ignore_case and self.path.kind in ("exact", "prefix"):
             return StringMatch(self.path.kind, self.path.value.lower()).matches(path.lower())
         return self.path.matches(path)
+
+    def __str__(self) -> str:
+        named = (("path", self.path), ("method", self.method), ("authority", self.authority))
+        parts = [f"{name} {condition}" for name, condition in named if condition is not None]
+        parts += [f"path below {self.path_elements}"] if self.path_elements not in ("", "/") else []
+        parts += [f"{name} {condition}" for name, condition in (*self.headers, *self.query)]
+        parts += [f"not {name} {condition}" for name, condition in self.without_headers]
+        parts += [f"caller {name}={value}" for name, value in self.source_labels.items()]
+        return " and ".join(parts) or "any request"
 
     @property
     def is_catch_all(self) -> bool:

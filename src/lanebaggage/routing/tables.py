@@ -10,15 +10,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from .decision import NOT_FOUND, OK, UNAVAILABLE, Decision
-from .model import Lane, LaneGroup
+from .regroup import group_of
 from .routes import MESH, NO_CHANGES, Destination
+from .selection import applies, common_labels, picked, reachable, specificity
 from .services import ServiceRef, plain_host
 from .workloads import selects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .memory import TraceMemory
+    from .model import LaneGroup
     from .plans import Available
     from .request import Request
     from .routes import Route, RouteMatch, Subsets, VirtualHost
@@ -45,7 +47,7 @@ class RouteTable:
         self.subsets: dict[ServiceRef, Mapping[str, Mapping[str, str]]] = {}
         for each in subsets:
             self.subsets.setdefault(each.service, each.labels)
-        self.lanes = _common_labels(self.subsets.values())
+        self.lanes = common_labels(self.subsets.values())
         self._each = repeated == "each"
         self._mesh = [each for each in self.hosts if MESH in each.gateways]
         self._services = self._known()
@@ -72,17 +74,16 @@ class RouteTable:
         :param choice: a random number from 0 up to 1, which picks among weights; None counts as 0.
         """
         del memory, now
-        called = self._service(service)
+        called = self.service(service)
         if called is None:
             return Decision("", status=NOT_FOUND, reason="no route and no DestinationRule names this host")
         labels = source_labels or self.lanes.get(source or "", {})
-        host = next((each for each in self._mesh if called in self.meant(each)), None)
-        if host is None:
+        if not any(called in self.meant(host) for host in self._mesh):
             return self._deliver(request, None, Destination(called), available, f"no route for {called.name}")
-        for route in _reachable(host):
-            if any(self._hop_matches(match, request, labels) for match in route.matches) or not route.matches:
+        for route in self.routes_for(called, request):
+            if self.wants(route, request, labels):
                 return self._take(route, request, available, choice or 0.0, called)
-        return Decision(self._label(called), status=NOT_FOUND, reason=f"no route of {host.name} matches")
+        return Decision(self._label(called), status=NOT_FOUND, reason="no route of the service matches")
 
     def ingress(
         self,
@@ -97,36 +98,20 @@ class RouteTable:
         :param gateway: ``namespace/name``; any gateway where empty.
         :param choice: as for :meth:`route`.
         """
-        for route in self._at_gateway(gateway, request.host):
-            if any(self._ingress_matches(match, request, gateway) for match in route.matches) or not route.matches:
+        for route in self.routes_for(None, request, gateway):
+            if self.wants(route, request, None, gateway):
                 return self._take(route, request, available, choice or 0.0, None)
         return Decision("", status=NOT_FOUND, reason="no route of the gateway matches")
 
     def arrived(self, request: Request, memory: TraceMemory, now: float) -> None:
         """Do nothing: upstream sidecars remember nothing."""
 
-    # --- the group that these routes stand for
+    def group(self, name: str = "lanes") -> LaneGroup:
+        """The permissive lane group that these routes stand for: subsets as lanes, and the baseline they default to.
 
-    def group(self, name: str = "istio") -> LaneGroup:
-        """Services, subsets as lanes, and the baseline: the subset that most routes without condition send to."""
-        defaults = Counter(
-            route.destinations[0].subset
-            for host in self._mesh
-            for route in host.routes[-1:]
-            if route.destinations and route.destinations[0].subset in self.lanes
-        )
-        lanes = [
-            Lane(lane, labels, tuple(service for service, each in self.subsets.items() if lane in each))
-            for lane, labels in self.lanes.items()
-        ]
-        return LaneGroup(
-            name=name,
-            services=tuple(dict.fromkeys(self._services.values())),
-            lanes=tuple(lanes),
-            permissive=True,
-            baseline=next(iter(defaults), ""),
-            route_header=self.route_header,
-        )
+        :raises RoutingError: no subset is in the routes.
+        """
+        return group_of(self, [], name)
 
     # --- parts
 
@@ -147,7 +132,8 @@ class RouteTable:
                 seen.update(name for name, value in changes.set if value in self.lanes)
         return seen.most_common(1)[0][0] if seen else ""
 
-    def _service(self, text: str) -> ServiceRef | None:
+    def service(self, text: str) -> ServiceRef | None:
+        """The service that a name or a host means, or None."""
         return self._services.get(text) or self._services.get(plain_host(text))
 
     def _label(self, service: ServiceRef) -> str:
@@ -160,20 +146,32 @@ class RouteTable:
             if "*" not in text and (plain_host(text).count(".") < 2 or ".svc" in text):
                 yield ServiceRef.parse(text, host.namespace)
 
-    def _at_gateway(self, gateway: str, host: str) -> Iterator[Route]:
-        at_gateway = [each for each in self.hosts if _applies(each.gateways, gateway)]
-        best = max((_specificity(pattern, host) for each in at_gateway for pattern in each.hosts), default=-1)
-        chosen = [each for each in at_gateway if best >= 0 and any(_specificity(text, host) == best for text in each.hosts)]
-        routes = [route for each in chosen for route in _reachable(each)]
-        yield from sorted(routes, key=lambda route: route.is_catch_all)
+    def routes_for(self, called: ServiceRef | None, request: Request, gateway: str = "") -> list[Route]:
+        """The routes that a request is compared with, in order.
 
-    def _hop_matches(self, match: RouteMatch, request: Request, labels: Mapping[str, str]) -> bool:
-        if match.gateways and MESH not in match.gateways:
-            return False
-        return selects(match.source_labels, labels) and match.matches(request, each=self._each)
+        :param called: the service; None for a request from outside.
+        """
+        if called is not None:
+            host = next((each for each in self._mesh if called in self.meant(each)), None)
+            return [] if host is None else list(reachable(host))
+        at_gateway = [each for each in self.hosts if applies(each.gateways, gateway)]
+        best = max((specificity(text, request.host) for each in at_gateway for text in each.hosts), default=-1)
+        chosen = [each for each in at_gateway if any(specificity(text, request.host) == best for text in each.hosts)]
+        routes = [route for each in chosen for route in reachable(each)] if best >= 0 else []
+        return sorted(routes, key=lambda route: route.is_catch_all)  # Istio puts those last where it merges hosts
 
-    def _ingress_matches(self, match: RouteMatch, request: Request, gateway: str) -> bool:
-        if match.source_labels or match.source_namespace or (match.gateways and not _applies(match.gateways, gateway)):
+    def wants(self, route: Route, request: Request, labels: Mapping[str, str] | None, gateway: str = "") -> bool:
+        """Whether a route is for a request.
+
+        :param labels: of the calling workload; None at a gateway.
+        """
+        return not route.matches or any(self._matches(match, request, labels, gateway) for match in route.matches)
+
+    def _matches(self, match: RouteMatch, request: Request, labels: Mapping[str, str] | None, gateway: str) -> bool:
+        if labels is None:
+            if match.source_labels or (match.gateways and not applies(match.gateways, gateway)):
+                return False
+        elif (match.gateways and MESH not in match.gateways) or not selects(match.source_labels, labels):
             return False
         return match.matches(request, each=self._each)
 
@@ -185,10 +183,10 @@ class RouteTable:
         label = self._label(called) if called is not None else ""
         if route.status is not None:
             return Decision(label, status=route.status, reason=f"{why} answers {route.status}", rule=rule)
-        picked = _picked(route.destinations, choice)
-        if picked is None:
+        destination = picked(route.destinations, choice)
+        if destination is None:
             return Decision(label, status=UNAVAILABLE, reason=f"{why} has no destination with a weight", rule=rule)
-        return self._deliver(request, route, picked, available, why)
+        return self._deliver(request, route, destination, available, why)
 
     def _deliver(
         self, request: Request, route: Route | None, destination: Destination, available: Available | None, why: str
@@ -233,46 +231,3 @@ class RouteTable:
         label = self._label(service)
         known = self.subsets.get(service, {})
         return available(label, subset) if subset or not known else any(available(label, each) for each in known)
-
-
-def _common_labels(subsets: Iterable[Mapping[str, Mapping[str, str]]]) -> dict[str, dict[str, str]]:
-    """Subsets by name, with the labels that all services of that subset share."""
-    found: dict[str, dict[str, str]] = {}
-    for each in subsets:
-        for name, labels in each.items():
-            before = found.get(name, labels)
-            found[name] = {label: value for label, value in labels.items() if before.get(label) == value}
-    return found
-
-
-def _picked(destinations: Sequence[Destination], choice: float) -> Destination | None:
-    if len(destinations) == 1:
-        return destinations[0]
-    point = choice * sum(each.weight for each in destinations)
-    for each in destinations:
-        if point < each.weight:
-            return each
-        point -= each.weight
-    return None
-
-
-def _reachable(host: VirtualHost) -> Iterator[Route]:
-    """Routes up to the first that takes everything: Istio drops what comes after it."""
-    for route in host.routes:
-        yield route
-        if route.is_catch_all:
-            return
-
-
-def _applies(gateways: Sequence[str], gateway: str) -> bool:
-    return gateway in gateways if gateway else any(each != MESH for each in gateways)
-
-
-def _specificity(pattern: str, host: str) -> int:
-    """How closely a host pattern fits (Envoy's order of domains): exact, longest suffix, ``*``; -1 if not at all."""
-    pattern, host = plain_host(pattern), plain_host(host)
-    if pattern == host:
-        return 1000
-    if pattern == "*":
-        return 0
-    return len(pattern) if pattern.startswith("*") and host.endswith(pattern[1:]) else -1
