@@ -39,6 +39,7 @@ _LINE: Final = 2 * MAX_HEADER_BYTES
 _quiet: Final = logging.getLogger("lanebaggage.mesh.proxy")
 _quiet.addHandler(logging.NullHandler())
 _quiet.propagate = False
+_quiet.setLevel(logging.CRITICAL + 1)
 
 
 class Listener(NamedTuple):
@@ -156,13 +157,11 @@ class Proxy:
         """Host and path of a request; an absolute target's authority replaces Host (RFC 9112, section 3.2.2)."""
         host = next((value for name, value in headers if name.lower() == "host"), "")
         if target[:7].lower() == "http://":
-            authority, slash, rest = target[7:].partition("/")
-            if not slash:
-                authority, question, rest = target[7:].partition("?")
-                rest = question + rest
-            host = authority.rpartition("@")[2]
+            rest = target[7:]
+            end = min((at for at in map(rest.find, "/?#") if at >= 0), default=len(rest))
+            host = rest[:end].rpartition("@")[2]
             headers[:] = [("Host", host), *(pair for pair in headers if pair[0].lower() != "host")]
-            target = "/" + rest
+            target = rest[end:] if rest[end : end + 1] == "/" else "/" + rest[end:]
         return listener.host or host, target
 
     async def _forward(self, request: web.BaseRequest, route: Route, path: str) -> web.StreamResponse:
