@@ -10,7 +10,7 @@ import asyncio
 import socket
 import threading
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import uvicorn
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
@@ -18,16 +18,24 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from .._errors import MeshError
 from ._serving import SERVING
 from .apps import ASGI, WSGI
-from .hops import HOP_HEADER, Hop, Recorder
+from .hops import HOP_HEADER, Hop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from .hops import Call
     from .topology import Instance
 
 START_SECONDS = 30.0
 _POLL_SECONDS = 0.02
 _ENVIRON_KEY = "HTTP_" + HOP_HEADER.upper().replace("-", "_")
+
+
+class Hops(Protocol):
+    """Knows the hops; a :class:`~lanebaggage.mesh.hops.Recorder` does."""
+
+    def find(self, id: str | None, /) -> Hop | Call | None:  # noqa: A002
+        """What an id names, or None."""
 
 
 def bound(address: tuple[str, int] | None) -> socket.socket:
@@ -42,11 +50,11 @@ def bound(address: tuple[str, int] | None) -> socket.socket:
 class WSGIServer:
     """One instance's WSGI application."""
 
-    def __init__(self, instance: Instance, recorder: Recorder) -> None:
+    def __init__(self, instance: Instance, hops: Hops) -> None:
         assert isinstance(instance.app, WSGI)
         listening = bound(instance.address)
         instance.address = listening.getsockname()
-        self._server = _Threaded(*instance.address, _wsgi(instance.app.app, recorder), _Handler, fd=listening.fileno())
+        self._server = _Threaded(*instance.address, _wsgi(instance.app.app, hops), _Handler, fd=listening.fileno())
         listening.close()
         self._thread = threading.Thread(
             target=Context().run,
@@ -99,12 +107,12 @@ class _Threaded(ThreadedWSGIServer):
 class ASGIServer:
     """One instance's ASGI application."""
 
-    def __init__(self, instance: Instance, recorder: Recorder) -> None:
+    def __init__(self, instance: Instance, hops: Hops) -> None:
         assert isinstance(instance.app, ASGI)
         listening = bound(instance.address)
         instance.address = listening.getsockname()
         config = uvicorn.Config(
-            _asgi(instance.app.app, recorder), log_config=None, log_level="warning", access_log=False, loop="asyncio"
+            _asgi(instance.app.app, hops), log_config=None, log_level="warning", access_log=False, loop="asyncio"
         )
         self._server = _Uvicorn(config)
         self._thread = threading.Thread(
@@ -176,10 +184,10 @@ class _Uvicorn(uvicorn.Server):
 # --- the hop that an application serves
 
 
-def _wsgi(app: Any, recorder: Recorder) -> Callable[[Any, Any], Any]:
+def _wsgi(app: Any, hops: Hops) -> Callable[[Any, Any], Any]:
     def serving(environ: Any, start_response: Any) -> Any:
         context = copy_context()
-        context.run(_enter, recorder, environ.get(_ENVIRON_KEY))
+        context.run(_enter, hops, environ.get(_ENVIRON_KEY))
         return _Body(context.run(app, environ, start_response), context)
 
     return serving
@@ -206,17 +214,17 @@ class _Body:
             self._context.run(close)
 
 
-def _asgi(app: Any, recorder: Recorder) -> Callable[[Any, Any, Any], Awaitable[None]]:
+def _asgi(app: Any, hops: Hops) -> Callable[[Any, Any, Any], Awaitable[None]]:
     wanted = HOP_HEADER.encode()
 
     async def serving(scope: Any, receive: Any, send: Any) -> None:
         found = next((value for name, value in scope.get("headers", ()) if name == wanted), b"")
-        _enter(recorder, found.decode("latin-1"))  # of the request's own task, so that nothing is to be put back
+        _enter(hops, found.decode("latin-1"))  # of the request's own task, so that nothing is to be put back
         await app(scope, receive, send)
 
     return serving
 
 
-def _enter(recorder: Recorder, mark: str | None) -> None:
-    found = recorder.find(mark)
+def _enter(hops: Hops, mark: str | None) -> None:
+    found = hops.find(mark)
     SERVING.set(found if isinstance(found, Hop) else None)

@@ -213,11 +213,14 @@ class Recorder:
         """What an id names, or None."""
         return self._found.get(id) if id else None
 
-    def open(self, origin: Hop | Call, linked: str, method: str, path: str) -> Hop:
-        """A new hop, made for a request being served or from outside."""
+    def open(self, origin: Hop | Call, linked: str, method: str, path: str, id: str | None = None) -> Hop:  # noqa: A002
+        """A new hop, made for a request being served or from outside.
+
+        :param id: that the hop has already; None for a new one.
+        """
         parent = origin if isinstance(origin, Hop) else None
         call = origin.call if isinstance(origin, Hop) else origin
-        hop = Hop(self._id(), call, parent, linked, method, path)
+        hop = Hop(id or self._id(), call, parent, linked, method, path)
         (call.roots if parent is None else parent.children).append(hop)
         self._found[hop.id] = hop
         self._flying[hop.id] = hop
@@ -246,6 +249,10 @@ class Recorder:
             flying = dict(self._flying)
             hops = tuple(hop for hop in flying.values() if not any(child.id in flying for child in tuple(hop.children)))
         return hops[0] if len(hops) == 1 else None
+
+    def flying(self) -> list[Hop]:
+        """The hops that have not ended."""
+        return list(self._flying.values())
 
     def clear(self) -> None:
         """Forget the calls."""

@@ -95,16 +95,27 @@ class Traffic:
         """
         sent = [pair for pair in headers if pair[0].lower() != HOP_HEADER]
         marks = [value for name, value in headers if name.lower() == HOP_HEADER]
-        parent, linked = self._parent(origin, marks[0] if len(marks) == 1 else None, method, path, host)
-        hop = self.recorder.open(parent, linked, method, path)
+        hop = self.open(origin, marks[0] if len(marks) == 1 else None, method, path, host)
+        request = Request(method, path, host, sent)
+        choice = self.choice() if origin.gateway else 0.0
+        return Route(hop, partial(self._decide, self.topology.current, origin, request, choice))
+
+    def open(self, origin: Origin, mark: str | None, method: str, path: str, host: str, id: str | None = None) -> Hop:  # noqa: A002
+        """A new hop, linked to the request that it is made for.
+
+        :param mark: the hop header that came with the request.
+        :param id: of the hop, where an engine numbers them itself.
+        """
+        parent, linked = self._parent(origin, mark, method, path, host)
+        hop = self.recorder.open(parent, linked, method, path, id)
         if origin.instance is not None:
             hop.caller = origin.instance.service.name
-        request = Request(method, path, host, sent)
-        choice = 0.0
-        if origin.gateway:
-            with self._lock:
-                choice = self._random.random()
-        return Route(hop, partial(self._decide, self.topology.current, origin, request, choice))
+        return hop
+
+    def choice(self) -> float:
+        """The next random number from 0 up to 1, which picks among the weights."""
+        with self._lock:
+            return self._random.random()
 
     def _parent(self, origin: Origin, mark: str | None, method: str, path: str, host: str) -> tuple[Hop | Call, str]:
         found = self.recorder.find(mark)
@@ -124,7 +135,7 @@ class Traffic:
     ) -> None:
         hop = route.hop
         now = time.monotonic()
-        decision, candidates = self._decision(state, origin, request, choice, hop, refused, now)
+        decision, candidates = self.decision(state, origin, request, hop, refused, choice, now)
         instance = state.pick(candidates, refused)
         hop.service = decision.service or ("gateway" if origin.gateway else plain_host(request.host))
         hop.lane, hop.target, hop.fallback = decision.lane, decision.target, decision.fallback
@@ -145,16 +156,21 @@ class Traffic:
         hop.request_headers = CIMultiDict(sent)
         instance.serving[hop.id] = hop
 
-    def _decision(
+    def decision(
         self,
         state: Compiled,
         origin: Origin,
         request: Request,
-        choice: float,
         hop: Hop,
         refused: Sequence[Instance],
-        now: float,
+        choice: float = 0.0,
+        now: float = 0.0,
     ) -> tuple[Decision, Sequence[Instance]]:
+        """What the router decides about a hop, and the instances that may serve it.
+
+        :param refused: instances that count as missing.
+        """
+
         def available(service: str, lane: str) -> bool:
             return any(one.up and one not in refused for one in state.candidates(service, lane))
 

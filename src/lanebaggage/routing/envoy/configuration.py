@@ -51,10 +51,12 @@ class Configuration:
         self.flavour = PerLane(group, self.options) if self.options.flavour == ISTIO else Subsets(group, self.options)
         self.remembers = group.mode == TRACE_ID_MODE and self.options.flavour != ISTIO
         """Whether each application has a sidecar of its own, which remembers the trace IDs that arrived."""
-        everything = (*group.services, *outside)
-        names = [service.name.lower() for service in everything]
-        self.labels = {ref: ref.name if names.count(ref.name.lower()) == 1 else str(ref) for ref in everything}
-        """Names of the services, as clusters have them."""
+        names = [service.name.lower() for service in group.services]
+        self.labels = {ref: ref.name if names.count(ref.name.lower()) == 1 else str(ref) for ref in group.services}
+        """Names of the services, as clusters have them; a short one belongs to the group first."""
+        for ref in outside:
+            names.append(ref.name.lower())
+            self.labels[ref] = ref.name if names.count(ref.name.lower()) == 1 else str(ref)
         self._outside = frozenset(outside)
 
     # --- files

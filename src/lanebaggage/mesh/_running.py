@@ -1,0 +1,100 @@
+"""Instances as something that runs on a real socket: servers in this process, processes, or an address elsewhere."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
+from typing import TYPE_CHECKING, Final, Protocol
+
+from ._process import Process, variables
+from ._servers import ASGIServer, WSGIServer
+from .apps import ASGI, WSGI, Address, Command
+from .topology import headers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ._servers import Hops
+    from .engine import Progress
+    from .topology import Instance, Topology
+
+    Reached = Callable[[Instance], tuple[tuple[str, int], Mapping[str, tuple[str, int]]]]
+
+_DRAIN_SECONDS: Final = 1.0
+_DRAIN_POLL: Final = 0.005
+
+
+class _Server(Protocol):
+    def stop(self) -> None: ...
+
+
+class Running:
+    """What runs of one mesh.
+
+    :param topology: of the mesh.
+    :param hops: finds the hop that an application of this process is about to serve.
+    :param reached: gives the address of an instance's sidecar and, by its name, that for each other service.
+    """
+
+    def __init__(self, topology: Topology, hops: Hops, reached: Reached) -> None:
+        self._topology = topology
+        self._hops = hops
+        self._reached = reached
+        self._servers: dict[Instance, _Server] = {}
+
+    def start(self, instances: Iterable[Instance], progress: Progress) -> None:
+        """Start instances, all at once, and wait until they listen."""
+        waiting = list(instances)
+        failures: list[BaseException] = []
+
+        def start(instance: Instance) -> None:
+            try:
+                self._start(instance)
+                progress(instance)
+            except Exception as error:
+                failures.append(error)
+
+        with ThreadPoolExecutor(max(len(waiting), 1), "lanebaggage-mesh-start") as pool:
+            for instance in waiting:
+                pool.submit(Context().run, start, instance)
+        if failures:
+            raise failures[0]
+
+    def start_again(self, instance: Instance) -> None:
+        """Start an instance where it was, unless it runs."""
+        if instance not in self._servers:
+            self._start(instance)
+
+    def stop(self, instance: Instance) -> None:
+        """Stop an instance once it has served what it is serving; a second of that at most."""
+        pause = threading.Event()
+        for _ in range(int(_DRAIN_SECONDS / _DRAIN_POLL)):
+            if not instance.serving:
+                break
+            pause.wait(_DRAIN_POLL)
+        running = self._servers.pop(instance, None)
+        if running is not None:
+            running.stop()
+
+    def close(self) -> None:
+        """Stop everything."""
+        with ThreadPoolExecutor(max(len(self._servers), 1), "lanebaggage-mesh-stop") as pool:
+            for running in self._servers.values():
+                pool.submit(Context().run, running.stop)
+        self._servers.clear()
+
+    def _start(self, instance: Instance) -> None:
+        app = instance.app
+        if isinstance(app, Address):
+            instance.address = (app.host, app.port)
+        elif isinstance(app, WSGI):
+            self._servers[instance] = WSGIServer(instance, self._hops)
+        elif isinstance(app, ASGI):
+            self._servers[instance] = ASGIServer(instance, self._hops)
+        elif isinstance(app, Command):
+            sidecar, services = self._reached(instance)
+            env = variables(sidecar, services, headers_of(self._topology.current.group))
+            process = Process(instance, env, {name: f"{host}:{port}" for name, (host, port) in services.items()})
+            self._servers[instance] = process
+            process.wait()
