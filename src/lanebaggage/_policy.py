@@ -137,6 +137,9 @@ def host_of(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() not in ("http", "https", "ws", "wss"):
         return ""
+    host, _, port = rest.partition("/")[0].partition(":")
+    if host and not host.strip(_HOST_CHARACTERS) and (not port or port.isdecimal()):
+        return host  # so plain that there is nothing to cut
     authority = rest
     for mark in "/?#":
         authority = authority.partition(mark)[0]

@@ -28,7 +28,7 @@ class WatchedWire(Wire):
         _watch.incoming(carried)
         return carried
 
-    def from_pairs(self, headers: Iterable[tuple[str | bytes, str | bytes | None]]) -> Carried | None:
+    def from_pairs(self, headers: Iterable[tuple[Any, Any]]) -> Carried | None:
         carried = super().from_pairs(headers)
         _watch.incoming(carried)
         return carried

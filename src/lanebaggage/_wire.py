@@ -27,6 +27,11 @@ MAX_HEADERS: Final = 32
 _LANE_CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789-_.:ABCDEFGHIJKLMNOPQRSTUVWXYZ/@+=~|!*"
 """Legal in a header field and, unescaped, as a baggage value (W3C Baggage, section 3.3.1.3)."""
 
+_ILLEGAL: Final = bytes((*range(9), *range(10, 32), 127))
+"""Not allowed in a header's value (RFC 9110, section 5.5)."""
+_SHORT: Final = 64
+"""Characters below which a text is checked faster as text than as bytes."""
+
 _KNOWN: Final = 1024
 """Lanes for which the object that is carried is kept ready."""
 
@@ -166,19 +171,36 @@ class Wire:
             return None
         return self._build([(name.decode("ascii"), value.decode("latin-1")) for name, value in found])
 
-    def from_pairs(self, headers: Iterable[tuple[str | bytes, str | bytes | None]]) -> Carried | None:
-        """What other headers carry: message headers, gRPC metadata, a client library's own type; names in any case."""
+    def from_pairs(self, headers: Iterable[tuple[Any, Any]]) -> Carried | None:
+        """What other headers carry: message headers, gRPC metadata, a client library's own type.
+
+        Names are in any case; names and values are text or bytes, a value may be a list of them, and the rest is ignored.
+        """
         if self._edge:
             return None
+        names, prefixes = self._names, self._prefixes
         found = []
         for name, value in headers:
-            text = name.decode("latin-1") if isinstance(name, bytes) else name
-            if not isinstance(text, str) or value is None:
+            if isinstance(name, str):
+                text = name.lower()
+            elif isinstance(name, bytes):
+                text = name.decode("latin-1").lower()
+            else:
                 continue
-            text = text.lower()
-            if text in self._names or (self._prefixes and text.startswith(self._prefixes)):
-                found.append((text, value.decode("latin-1") if isinstance(value, bytes) else str(value)))
-        return self._build(found) if found else None
+            if text not in names and not (prefixes and text.startswith(prefixes)):
+                continue
+            for one in value if isinstance(value, (list, tuple)) else (value,):
+                if one is not None:
+                    found.append((text, one.decode("latin-1") if isinstance(one, bytes) else str(one)))
+        if not found:
+            return None
+        if not self._single_raw or len(found) > 1:
+            return self._build(found)
+        value = found[0][1]
+        if known := self._known.get(value):
+            counts.extracted += 1
+            return known
+        return self._learn(value, found)
 
     def _learn(self, key: str | bytes, found: list[tuple[str, str]]) -> Carried | None:
         carried = self._build(found)
@@ -190,48 +212,56 @@ class Wire:
         if len(found) > MAX_HEADERS:
             self._refuse("count", "%d pass-through headers in one request, more than %d", len(found), MAX_HEADERS)
             return None
-        values: dict[str, list[str]] = {}
+        values: dict[str, str] = {}
         total = 0
+        conflicting = False
         for name, value in found:
             text = value.strip(" \t")
             if not text:
                 continue
-            if len(text) > MAX_VALUE:
-                self._refuse("size", "%s of %d characters, more than %d", name, len(text), MAX_VALUE)
+            size = len(text)
+            if size > MAX_VALUE:
+                self._refuse("size", "%s of %d characters, more than %d", name, size, MAX_VALUE)
                 continue
-            total += len(text)
+            total += size
             if total > MAX_TOTAL:
                 self._refuse("total", "pass-through headers of %d characters, more than %d", total, MAX_TOTAL)
                 return None
             if not _clean(text):
-                self._refuse("characters", "%s of %d characters, some of them illegal in a header", name, len(text))
+                self._refuse("characters", "%s of %d characters, some of them illegal in a header", name, size)
                 continue
-            values.setdefault(name, []).append(text)
+            if name not in values:
+                values[name] = text
+            elif name != self._trace or self._mode != TRACE_ID_MODE:
+                values[name] = f"{values[name]},{text}"
+            elif values[name] != text:
+                conflicting = True
+        if conflicting:
+            self._refuse("trace", "several different values of the trace header")
+            del values[self._trace]
 
-        lane = self._lane(values)
+        route = self._route
+        lane = None
+        if route in values:
+            text = values[route]
+            lane = self._one([part.strip(" \t") for part in text.split(",")] if "," in text else [text])
         headers = []
-        for name, texts in values.items():
-            if name == BAGGAGE and self._mode == BAGGAGE_MODE:
-                baggage, member = self._baggage(",".join(texts))
-                if lane is None and self._route not in values:
+        for name, text in values.items():
+            if name == route:
+                if lane is not None:
+                    headers.append((name, lane))
+            elif name == BAGGAGE and self._mode == BAGGAGE_MODE:
+                baggage, member = self._baggage(text)
+                if lane is None and route not in values:
                     lane = member
                 if baggage:
                     headers.append((name, baggage))
-            elif name == self._route:
-                if lane is not None:
-                    headers.append((name, lane))
-            elif name == self._trace and len(set(texts)) > 1:
-                self._refuse("trace", "%d different values of the trace header", len(set(texts)))
             else:
-                headers.append((name, texts[0] if name == self._trace else ",".join(texts)))
+                headers.append((name, text))
         if not headers:
             return None
         counts.extracted += 1
         return Carried(lane, tuple(headers))
-
-    def _lane(self, values: dict[str, list[str]]) -> str | None:
-        texts = values.get(self._route)
-        return None if texts is None else self._one([part.strip(" \t") for text in texts for part in text.split(",")])
 
     def _one(self, names: list[str]) -> str | None:
         """The one lane that these values name, or None with a warning."""
@@ -269,12 +299,17 @@ class Wire:
         spans = []
         at = text.find(key)
         while at >= 0:
-            start = text.rfind(",", 0, at) + 1
+            start = at
+            if at and text[at - 1] != ",":
+                if text[at - 1] not in " \t":
+                    at = text.find(key, at + 1)
+                    continue
+                start = text.rfind(",", 0, at) + 1
             end = text.find(",", at)
             if end < 0:
                 end = len(text)
             rest = text[at + len(key) : end].lstrip(" \t")
-            if rest[:1] == "=" and not text[start:at].strip(" \t"):
+            if rest[:1] == "=" and (start == at or not text[start:at].strip(" \t")):
                 spans.append((start, end, rest[1:].partition(";")[0].strip(" \t")))
             at = text.find(key, end)
         return spans
@@ -350,9 +385,12 @@ def _environ_key(name: str) -> str:
 
 
 def _clean(text: str) -> bool:
-    if text.isascii() and text.isprintable():
+    if len(text) < _SHORT and text.isascii() and text.isprintable():
         return True
-    return all(character >= " " or character == "\t" for character in text) and "\x7f" not in text and max(text) <= "\xff"
+    try:
+        return len(text.encode("latin-1").translate(None, _ILLEGAL)) == len(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _decoded(value: str) -> str:
