@@ -14,7 +14,7 @@ from lanebaggage._context import CARRIED, UNSET
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytest_plugins = ["support.coverage_table", "support.names"]
+pytest_plugins = ["support.brokers", "support.coverage_table", "support.names"]
 
 
 def pytest_configure() -> None:

@@ -31,7 +31,7 @@ def sending(host: str, authorization: str | bytes = "", target: str = "", *, ask
         current = carried()
         if current is None and _watch.workers and not asked_below:
             _watch.without_lane(host)
-    if current is None:
+    if current is None or not (current.headers or current.stale):
         return None
     verdict = _runtime.policy.verdict(host)
     if not verdict:
@@ -83,8 +83,7 @@ def extract(headers: Mapping[Any, Any] | Iterable[tuple[Any, Any]] | None) -> Sc
     """
     current: Carried | None = None
     try:
-        if headers is not None:
-            current = _read(headers)
+        current = read(headers)
     except Exception as error:
         _log.warn_limited("extract", "could not read headers from a %s (%s)", type(headers).__name__, type(error).__name__)
 
@@ -94,7 +93,10 @@ def extract(headers: Mapping[Any, Any] | Iterable[tuple[Any, Any]] | None) -> Sc
     return Scope(choose)
 
 
-def _read(headers: Any) -> Carried | None:
+def read(headers: Any) -> Carried | None:
+    """What the headers of a request or message carry, in any of the shapes that ``extract`` takes."""
+    if headers is None:
+        return None
     pairs = headers
     if hasattr(headers, "items"):
         if "wsgi.version" in headers:

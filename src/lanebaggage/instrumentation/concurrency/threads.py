@@ -59,7 +59,7 @@ def _starter(threading: Any) -> Any:
             own = self.__dict__.get("run")
             run = self.run
 
-            def run_in_lane() -> None:
+            def run_in_lane(_thread: Any) -> None:
                 restore()
                 _jobs.run(carried, run)
 
@@ -69,7 +69,7 @@ def _starter(threading: Any) -> Any:
                 else:
                     self.run = own
 
-            self.run = run_in_lane
+            self.run = run_in_lane.__get__(self)  # a method, as tracers that wrap it in turn expect
             try:
                 return original(self)  # type: ignore[no-any-return]
             except BaseException:

@@ -1,0 +1,1 @@
+"""Drivers of the messaging libraries: a few lines each over the same verbs."""
