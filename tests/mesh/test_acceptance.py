@@ -12,7 +12,10 @@ from mesh.chain import ACCEPTANCE, EXPECTED, MIXTURES, declare, instrument, pair
 if TYPE_CHECKING:
     from lanebaggage.mesh import Mesh
 
-pytestmark = [pytest.mark.parametrize("mesh_engine", ["inprocess", "sockets"]), pytest.mark.parametrize("mixture", MIXTURES)]
+pytestmark = [
+    pytest.mark.parametrize("mesh_engine", ["inprocess", "sockets", "envoy"]),
+    pytest.mark.parametrize("mixture", MIXTURES),
+]
 
 
 @pytest.fixture
@@ -56,12 +59,12 @@ def test_without_forwarding_the_lane_is_lost_where_documented(mesh: Mesh) -> Non
 def test_weights_share_requests_out_and_never_mix_chains(mesh: Mesh, mixture: str) -> None:
     """1000 requests in baggage mode, weights 60/20/20: each share within three standard deviations, no other chain.
 
-    On sockets one mixture gets all of them, the others 200 to keep the run short.
+    One mixture gets all of them, the others 200 to keep the run short.
     """
     mesh.load(ACCEPTANCE / "scenario-3" / "lanes.yaml")
     instrument(mesh)
     [case] = EXPECTED["scenario-3"]["cases"]
-    total = case["requests"] if mesh.engine_name == "inprocess" or mixture == "fastapi" else 200
+    total = case["requests"] if mixture == "fastapi" else 200
     seen = Counter(tuple(mesh.get("/mock").path) for _ in range(total))
     for one in case["shares"]:
         share = one["share"]

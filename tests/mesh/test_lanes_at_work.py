@@ -13,7 +13,7 @@ from mesh.chain import MIXTURES, SERVICES, declare, instrument, module
 if TYPE_CHECKING:
     from lanebaggage.mesh import Mesh
 
-pytestmark = pytest.mark.parametrize("mesh_engine", ["inprocess", "sockets"])
+pytestmark = pytest.mark.parametrize("mesh_engine", ["inprocess", "sockets", "envoy"])
 
 S1 = [("mocka", "v1"), ("mockb", "v1"), ("mockc", "v1")]
 S3 = [("mocka", "v1"), ("mockb", "v3"), ("mockc", "v1")]

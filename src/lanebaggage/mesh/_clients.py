@@ -104,7 +104,7 @@ class _Response(io.RawIOBase):
 
 def _connection(engine: InProcess, origin: Origin, connection: Any, secure: Any) -> _Socket:
     if isinstance(connection, secure):
-        raise MeshError(_HTTPS.format(host=connection.host))
+        raise MeshError(_intercept.refuse(origin, _HTTPS.format(host=connection.host)))
     timeout = connection.timeout
     return _Socket(engine, origin, timeout if isinstance(timeout, (int, float)) else None)
 
@@ -170,16 +170,20 @@ def patch_httpx(module: ModuleType, patches: _intercept.Patches) -> None:
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         return module.Response(status, headers=raw, stream=stream, extensions=extensions)
 
+    def claimed(request: Any) -> tuple[InProcess, Origin] | None:
+        found = _claimed(request.url.host)
+        if found is not None and request.url.scheme != "http":
+            raise MeshError(_intercept.refuse(found[1], _HTTPS.format(host=request.url.host)))
+        return found
+
     def parts(request: Any, body: bytes) -> tuple[str, str, list[tuple[str, str]], bytes, float | None]:
-        if request.url.scheme != "http":
-            raise MeshError(_HTTPS.format(host=request.url.host))
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
         timeout = request.extensions.get("timeout", {}).get("read")
         return request.method, request.url.raw_path.decode("latin-1"), headers, body, timeout
 
     def make(original: Any) -> Any:
         def handle_request(self: Any, request: Any) -> Any:
-            found = _claimed(request.url.host)
+            found = claimed(request)
             if found is None:
                 return original(self, request)
             engine, origin = found
@@ -193,7 +197,7 @@ def patch_httpx(module: ModuleType, patches: _intercept.Patches) -> None:
 
     def make_async(original: Any) -> Any:
         async def handle_async_request(self: Any, request: Any) -> Any:
-            found = _claimed(request.url.host)
+            found = claimed(request)
             if found is None:
                 return await original(self, request)
             engine, origin = found

@@ -119,18 +119,27 @@ def claimed(host: str) -> tuple[Carrier, Origin] | None:
     A host that no mesh knows is claimed too where an application calls it, so that the mesh can say so: from an application
     under test nothing but this machine's own addresses is reached without a word.
     """
-    name = plain_host(host)
+    name = host.lower() if host.count(":") > 1 and host[0] != "[" else plain_host(host)
     here = origin()
     for carrier in reversed(_open):
         if carrier.topology.knows(name) and _serves(carrier, here):
+            carrier.topology.ready()
             return carrier, here
-    if _open and not here.outside and not is_local(name):
-        return next((carrier for carrier in reversed(_open) if _serves(carrier, here)), _open[-1]), here
-    return None
+    if not _open or here.outside or is_local(name):
+        return None
+    carrier = next((carrier for carrier in reversed(_open) if _serves(carrier, here)), _open[-1])
+    return None if carrier.topology.reaches(name) else (carrier, here)
 
 
 def _serves(carrier: Carrier, here: Origin) -> bool:
     return here.instance is None or here.instance in carrier.topology.instances
+
+
+def refuse(here: Origin, message: str) -> str:
+    """Note in the hop being served what its application may not do; an application may turn the exception into anything."""
+    if here.serving is not None:
+        here.serving.error = here.serving.error or message
+    return message
 
 
 def is_local(host: str) -> bool:

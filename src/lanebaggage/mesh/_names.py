@@ -114,12 +114,11 @@ def _address_for(host: Any) -> str | None:
     if found is None:
         return None
     if found[0].sidecar is None:
-        raise socket.gaierror(
-            socket.EAI_FAIL,
+        message = (
             f"{name[:253]} cannot be called here: the in-process engine carries requests of requests, urllib3, urllib, "
-            "http.client, httpx and httpx2 to the mesh's services, and lets nothing else out; engine='sockets' serves "
-            "every client",
+            "http.client, httpx and httpx2 to the mesh's services, and lets nothing else out; use engine='sockets'"
         )
+        raise socket.gaierror(socket.EAI_FAIL, _intercept.refuse(found[1], message))
     address = _addresses.get(name)
     if address is None:
         number = next(_numbers)

@@ -22,7 +22,7 @@ from .topology import Instance, Lanes, Topology
 from .traffic import Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from os import PathLike
     from types import TracebackType
 
@@ -38,7 +38,10 @@ class Mesh:
     :param seed: of the random choice among weights at the gateway; None for a different one each time.
     :param timeout: seconds that a call may take.
     :param router: settings of :class:`lanebaggage.routing.Router` other than the group, such as ``unmatched="error"``.
+    :param network: hosts besides this machine that applications of this process may reach: names, ``*.suffix``, addresses,
+        CIDR blocks, or ``*``. Any other host is an error that says so.
     :raises MeshError: there is no such engine, or what it needs is not installed.
+    :raises SettingsError: ``network`` has what is no host.
     """
 
     def __init__(
@@ -49,10 +52,11 @@ class Mesh:
         seed: int | None = None,
         timeout: float = 30.0,
         router: Mapping[str, Any] | None = None,
+        network: Iterable[str] = (),
     ) -> None:
         self.timeout = timeout
         self.recorder = Recorder()
-        self.topology = Topology(group, router or {})
+        self.topology = Topology(group, router or {}, network)
         self.engine_name = engine
         self.engine = engine_class(engine)(Traffic(self.topology, self.recorder, seed))
         self._waiting: list[Instance] = []
@@ -60,6 +64,8 @@ class Mesh:
         self._forwarding = Forwarding()
         self._no_proxy = NoProxy()
         self._closed = False
+        self._starting = False
+        self.topology.ready = self._ready
 
     @classmethod
     def from_yaml(cls, *paths: str | PathLike[str], group: str | None = None, **settings: Any) -> Mesh:
@@ -160,8 +166,8 @@ class Mesh:
         :raises MeshError: something cannot be started.
         """
         if service is not None:
+            self._make_ready()
             for instance in self.topology.find(service, lane=lane, version=version):
-                self._make_ready()
                 self.engine.set_available(instance, available=True)
             return
         self._make_ready(progress)
@@ -286,10 +292,26 @@ class Mesh:
         with self._lock:
             if self._closed:
                 raise MeshError("the mesh is closed; make requests inside 'with Mesh(...) as mesh:'")
-            if waiting := list(self._waiting):
-                self.engine.start(waiting, progress or (lambda _instance: None))
-                self._waiting.clear()
+            waiting = list(self._waiting)
+            self._starting = True
+
+            def started(instance: Instance) -> None:
+                instance.up = True
+                self._waiting.remove(instance)
+                if progress is not None:
+                    progress(instance)
+
+            try:
+                if waiting:
+                    self.engine.start(waiting, started)
+            finally:
+                self._starting = False
                 self.engine.changed()
+
+    def _ready(self) -> None:
+        """As :meth:`start`, but not for what calls a service while it is being started itself, which would wait for itself."""
+        if not self._starting:
+            self._make_ready()
 
     def _fill(self, call: Call, answer: Incoming) -> None:
         call.status, call.reason, call.content = answer.status, answer.reason, answer.body

@@ -8,12 +8,14 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from .._errors import MeshError
+from .._policy import EXPLICIT, Policy
 from .._settings import DEFAULT_HEADER, resolve
 from .._wire import Wire
 from ..routing import LaneGroup, Router, RoutingError, ServiceRef, TraceMemory
+from .apps import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .apps import App
     from .hops import Hop
@@ -27,8 +29,8 @@ class Instance:
         self.version = version
         self.app = app
         self.labels = {"app": service.name, "version": version, **labels}
-        self.up = True
-        """Whether it counts as a healthy endpoint."""
+        self.up = False
+        """Whether it counts as a healthy endpoint: once it has been started, until it is stopped."""
         self.memory = TraceMemory()
         self.serving: dict[str, Hop] = {}
         """The hops that it is serving now, by id."""
@@ -126,14 +128,20 @@ class Topology:
     """The services and lanes as declared; compiled when a request wants them.
 
     :param router: settings of the :class:`~lanebaggage.routing.Router` other than the group.
+    :param network: hosts besides this machine that applications may reach.
+    :raises SettingsError: one of these is no host.
     """
 
-    def __init__(self, group: LaneGroup | None, router: Mapping[str, Any]) -> None:
+    def __init__(self, group: LaneGroup | None, router: Mapping[str, Any], network: Iterable[str] = ()) -> None:
         self.instances: list[Instance] = []
         self._lanes: LaneGroup | Lanes | None = group
-        self._settings = router
+        self.settings = router
+        """Of the router."""
+        self._network = Policy(resolve({"allow": list(network)}, {}))
         self._compiled: Compiled | None = None
         self._lock = Lock()
+        self.ready: Callable[[], None] = lambda: None
+        """Starts what was declared and is not started yet; asked for before a request that the mesh did not make itself."""
 
     def add(self, instance: Instance) -> None:
         """Declare an instance, in the place of an earlier one of its service and version."""
@@ -153,6 +161,11 @@ class Topology:
                 instance.memory = TraceMemory()
 
     @property
+    def declared(self) -> bool:
+        """Whether lanes are declared."""
+        return self._lanes is not None
+
+    @property
     def current(self) -> Compiled:
         """The state that requests are routed by.
 
@@ -166,6 +179,12 @@ class Topology:
             return host in self.current.hosts
         except MeshError:
             return False
+
+    def reaches(self, host: str) -> bool:
+        """Whether applications of this mesh may reach a host outside it."""
+        return self._network.verdict(host) == EXPLICIT or any(
+            isinstance(one.app, Address) and one.app.host == host for one in self.instances
+        )
 
     def find(self, service: str, *, lane: str | None = None, version: str | None = None) -> list[Instance]:
         """The instances of a service, of one lane or version or all of them.
@@ -203,7 +222,7 @@ class Topology:
                     )
                 try:
                     group = self._lanes.group(self.instances) if isinstance(self._lanes, Lanes) else self._lanes
-                    self._compiled = Compiled(group, self.instances, self._settings)
+                    self._compiled = Compiled(group, self.instances, self.settings)
                 except RoutingError as error:
                     raise MeshError(f"the lanes do not fit the services: {error}") from error
             return self._compiled
