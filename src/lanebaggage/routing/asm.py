@@ -65,7 +65,7 @@ def read(found: Sequence[Document], findings: list[Finding]) -> list[LaneGroup]:
     """The lane groups among documents.
 
     :param found: the documents.
-    :param findings: takes what is wrong; a group with an error may be left out.
+    :param findings: takes what is wrong; a group with an error is left out, unless only its baseline is missing.
     """
     headers = [document for document in found if document.kind == GROUP_KIND]
     lanes = [document for document in found if document.kind == LANE_KIND]
@@ -113,22 +113,16 @@ def _group(document: Document, lane_documents: list[Document], findings: list[Fi
         root.error("shape", "metadata", f"an {GROUP_KIND} without name", "lanes refer to it", "Write metadata: {name: test}")
     services = services_in(spec)
     if not services:
-        spec.error(
-            "shape",
-            "services",
-            "spec.services is empty",
-            "it lists what takes part",
-            "Write services: [{name: mocka, namespace: default}]",
-        )
+        fix = "Write services: [{name: mocka, namespace: default}]"
+        spec.error("shape", "services", "spec.services is empty", "it lists what takes part", fix)
     if not lane_documents:
         why = f"no {LANE_KIND} in the files has the label {GROUP_LABEL}: {document.name}"
         root.error("no-lane", "spec", f"lane group {document.name} has no lane", why, "Give the lanes' files too")
     lanes = [lane for lane in (lane_of(each, services, findings) for each in lane_documents) if lane is not None]
     names = [lane.name for lane in lanes]
     for name in {name for name in names if names.count(name) > 1}:
-        root.error(
-            "duplicate", "metadata", f"lane group {document.name} has two lanes {name}", "one hides the other", "Rename one"
-        )
+        what = f"lane group {document.name} has two lanes {name}"
+        root.error("duplicate", "metadata", what, "one hides the other", "Rename one")
 
     permissive = spec.flag("isPermissive")
     mode = spec.mapping("permissiveModeConfiguration")
@@ -150,16 +144,17 @@ def _group(document: Document, lane_documents: list[Document], findings: list[Fi
             if name in fields:
                 why = "how ASM merges it into what it generates is not documented, so the router ignores it"
                 fields.warning("patch", name, f"{name} is set", why, "Check its effect in the mesh itself")
-    if any(finding.severity == ERROR for finding in findings[before:]):
+    if any(finding.severity == ERROR and finding.code != "missing-baseline" for finding in findings[before:]):
         return None
-    return root.made(
-        "spec",
+    metadata = root.mapping("metadata")
+    return metadata.made(
+        "name",
         LaneGroup,
         name=document.name,
         services=services,
         lanes=tuple(lanes),
         permissive=permissive,
-        baseline=baseline if permissive else "",
+        baseline=baseline if permissive and baseline in names else "",
         service_fallback=fallback,
         trace_header=mode.text("traceHeader") if permissive else "",
         route_header=mode.text("routeHeader") if permissive else "",
@@ -167,7 +162,7 @@ def _group(document: Document, lane_documents: list[Document], findings: list[Fi
         weighted_hosts=weighted.texts("hosts"),
         weighted_matches=tuple(match for match in matches if match is not None),
         gateway=_gateway(ingress),
-        place=root.mapping("metadata").place_of("name"),
+        place=metadata.place_of("name"),
         places={
             **spec.places("services"),
             **mode.places("fallbackTarget", "traceHeader", "routeHeader"),

@@ -42,15 +42,16 @@ def lane_of(document: Document, group: tuple[ServiceRef, ...], findings: list[Fi
             what = f"lane {document.name} lists {service}"
             spec.warning("not-in-group", "services", what, "its group does not, so nothing routes to it", "Add it to the group")
     rules = [_rule(rule, index, group) for index, rule in enumerate(spec.mappings("ingressRules"))]
-    return root.made(
-        "metadata",
+    metadata = root.mapping("metadata")
+    return metadata.made(
+        "name",
         Lane,
         name=document.name,
         selector=spec.text_map("labelSelector"),
         services=services or None,
         rules=tuple(rule for rule in rules if rule is not None),
         weight=_weight(spec.mapping("ingressWeight"), group),
-        place=root.mapping("metadata").place_of("name"),
+        place=metadata.place_of("name"),
         places=spec.places("labelSelector", "services", "ingressRules", "ingressWeight"),
     )
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from .._settings import BAGGAGE, BAGGAGE_MODE, CUSTOM_HEADER_MODE, DEFAULT_HEADER, TRACE_ID_MODE
+from .._errors import SettingsError
+from .._settings import BAGGAGE, BAGGAGE_MODE, CUSTOM_HEADER_MODE, DEFAULT_HEADER, TRACE_ID_MODE, resolve
 from .._wire import is_lane
 from .errors import Place, RoutingError
 from .matching import ANY_REQUEST, Match, StringMatch
@@ -165,6 +166,11 @@ class LaneGroup:
         for lane in (self.baseline, *self.service_fallback.values()):
             if lane not in self._lanes:
                 raise RoutingError(f"lane group {self.name} falls back to {lane[:60]!r}, which is none of {', '.join(names)}")
+        if route:
+            try:
+                resolve({"route_header": self.route_header, "trace_header": self.trace_header}, {})
+            except SettingsError as refused:
+                raise RoutingError(f"lane group {self.name}: {str(refused).partition(': ')[2]}") from None
         if self.strategy not in (RULE_BASED, WEIGHTED):
             raise RoutingError(f"the strategy of lane group {self.name} is rule_based or weighted, not {self.strategy!r}")
 

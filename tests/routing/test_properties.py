@@ -1,0 +1,133 @@
+"""The router against the plain version of the same rules, on random lane groups, requests and health."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lanebaggage.routing import Decision, Lane, LaneGroup, Request, Router, RoutingError, TraceMemory
+from routing import reference
+from routing.lane_groups import LANES, SERVICES, down, lane_groups, requests
+
+
+def answer_of(decision: Decision) -> reference.Answer:
+    return reference.Answer(decision.lane, decision.target, decision.status, decision.fallback, dict(decision.set_headers))
+
+
+@given(
+    group=lane_groups(),
+    request=requests,
+    gone=down,
+    remembered=st.dictionaries(st.sampled_from(["t1", "t2"]), st.sampled_from(LANES)),
+    source=st.sampled_from([None, "nobody", *LANES]),
+)
+def test_hop(group: LaneGroup, request: Request, gone: set, remembered: dict[str, str], source: str | None) -> None:
+    """A hop goes where the plain version sends it, in every mode, whatever the request holds."""
+    memory = TraceMemory()
+    for trace, lane in remembered.items():
+        memory.remember(trace, lane, 0.0)
+
+    def available(service: str, lane: str) -> bool:
+        return (service, lane) not in gone
+
+    router = Router(group)
+    for service in group.services:
+        expected = reference.route(group, service, request, available, remembered, source)
+        for name in (service.name, str(service), service.host.upper(), f"{service.name}.{service.namespace}:8000"):
+            decision = router.route(name, request, source=source, available=available, memory=memory, now=1.0)
+            assert answer_of(decision) == expected, str(decision)
+            assert decision.service == service.name
+
+
+@given(group=lane_groups(), request=requests, gone=down, choice=st.floats(0, 1, exclude_max=True))
+def test_gateway(group: LaneGroup, request: Request, gone: set, choice: float) -> None:
+    """The gateway decides as the plain version, by rules and by weights."""
+
+    def available(service: str, lane: str) -> bool:
+        return (service, lane) not in gone
+
+    decision = Router(group).ingress(request, available=available, choice=choice)
+    assert answer_of(decision) == reference.ingress(group, request, available, choice), str(decision)
+
+
+@given(group=lane_groups(), request=requests)
+def test_everything_declared_is_available(group: LaneGroup, request: Request) -> None:
+    """Without health a decision is the one for a mesh where all that is declared is healthy."""
+    router = Router(group)
+    for service in group.services:
+        assert router.route(service.name, request) == router.route(service.name, request, available=lambda *_: True)
+
+
+@given(data=st.data(), group=lane_groups(), request=requests)
+def test_changes_are_as_good_as_a_new_router(data: st.DataObject, group: LaneGroup, request: Request) -> None:
+    """A router after any replacing and removing of lanes decides as one made of the group that it came to."""
+    router = Router(group)
+    for _ in range(data.draw(st.integers(1, 4))):
+        for service in group.services:
+            router.route(service.name, request)
+        router.ingress(request)
+        try:
+            if data.draw(st.booleans()):
+                router.remove(data.draw(st.sampled_from(LANES)))
+            else:
+                other = data.draw(lane_groups(permissive=group.permissive))
+                lane = data.draw(st.sampled_from(other.lanes))
+                if all(rule.destination in group.services for rule in lane.rules):
+                    router.replace(lane)
+        except RoutingError:
+            continue
+        fresh = Router(router.group)
+        for service in group.services:
+            assert router.route(service.name, request) == fresh.route(service.name, request)
+            assert router.route(service.name, request, source="s2") == fresh.route(service.name, request, source="s2")
+        assert router.ingress(request, choice=0.5) == fresh.ingress(request, choice=0.5)
+
+
+@given(
+    data=st.data(),
+    steps=st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(LANES), st.floats(0, 10)), max_size=30),
+    size=st.integers(1, 3),
+)
+def test_trace_memory(data: st.DataObject, steps: list, size: int) -> None:
+    """The memory holds the newest entries up to its size, each for its time, and nothing else."""
+    memory = TraceMemory(size=size, ttl=5.0)
+    kept: list[tuple[str, str, float]] = []
+    now = 0.0
+    for trace, lane, more in steps:
+        now += more
+        memory.remember(trace, lane, now)
+        kept = [entry for entry in kept if entry[0] != trace] + [(trace, lane, now + 5.0)]
+        kept = kept[-size:]
+        assert len(memory) <= size
+        at = now + data.draw(st.floats(0, 6))
+        for each in "abcd":
+            expected = [name for known, name, until in kept if known == each and at < until]
+            found = memory.recall(each, at)
+            assert found == (expected[0] if expected else None)
+            if found is None:
+                kept = [entry for entry in kept if entry[0] != each]
+
+
+@given(
+    service=st.text(max_size=300),
+    headers=st.lists(st.tuples(st.text(max_size=20), st.text(max_size=50)), max_size=5),
+    path=st.text(max_size=50),
+)
+def test_nothing_in_a_request_raises(service: str, headers: list, path: str) -> None:
+    """Whatever a request holds, a decision comes out, and its text has no control characters."""
+    router = Router(LaneGroup.simple(baseline="s1", lanes={"s1": ["mocka"], "s2": ["mocka"]}, trace_header="baggage"))
+    request = Request(path=path, headers=headers)
+    for decision in (router.route(service, request), router.route("mocka", request), router.ingress(request)):
+        assert str(decision).isprintable()
+
+
+def test_lanes_keep_what_they_share() -> None:
+    """Replacing a lane leaves the other lanes' compiled parts in place, unless they fall back to it."""
+    group = LaneGroup.simple(baseline="s1", lanes={"s1": ["mocka"], "s2": ["mocka"], "s3": ["mocka"]})
+    router = Router(group)
+    before = dict(router._compiled.lanes)
+    router.replace(Lane("s2", {"v": "4"}, tuple(SERVICES[:1])))
+    after = router._compiled.lanes
+    assert after["s1"] is before["s1"]
+    assert after["s3"] is before["s3"]
+    assert after["s2"] is not before["s2"]
