@@ -81,7 +81,12 @@ def running(original: Any, gate: Gate) -> Any:
 
 def application(app: Any, gate: Gate) -> Any:
     """An ASGI callable that enters the lane, for servers that are handed a bare callable."""
-    return call(_run, gate).__get__(app)
+    entered = call(_run, gate)
+
+    async def in_lane(scope: Any, receive: Any, send: Any) -> Any:  # a function: servers tell ASGI 3 from 2 by its looks
+        return await entered(app, scope, receive, send)
+
+    return in_lane
 
 
 def _run(app: Any, scope: Any, receive: Any, send: Any) -> Any:
