@@ -33,6 +33,13 @@ def tests_each(session: nox.Session) -> None:
 
 
 @nox.session
+def neighbours(session: nox.Session) -> None:
+    """The tests beside other vendors' tracers, in an environment of their own: they patch much, and bring pytest plugins."""
+    session.install("-q", ".", *nox.project.dependency_groups(PYPROJECT, "neighbours"))
+    session.run("python", "-m", "pytest", "-p", "no:ddtrace", "-n", "2", "tests/otel/neighbours", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Format and lint; changes nothing."""
     session.install("-q", *nox.project.dependency_groups(PYPROJECT, "lint"))

@@ -82,6 +82,20 @@ def by_hand_step() -> None:
     set_global_textmap(CompositePropagator([get_global_textmap(), LanePropagator(instrument=False)]))
 
 
+def ddtrace_step() -> None:
+    import_module("ddtrace.auto")
+
+
+def sentry_step() -> None:
+    import sentry_sdk
+
+    sentry_sdk.init("http://key@127.0.0.1:9/1", transport=lambda envelope: None, traces_sample_rate=1.0)
+
+
+def instana_step() -> None:
+    import_module("instana")
+
+
 @contextmanager
 def handling() -> Any:
     """What every handler does around its call."""
