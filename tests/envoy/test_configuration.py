@@ -147,7 +147,7 @@ def test_services_outside_the_group_are_in_no_lane() -> None:
     configuration = Configuration(group, outside=(other,))
     assert configuration.labels[other] == "elsewhere/mocka"
     made = {one["name"]: one for one in configuration.clusters([Endpoint(other, (), "127.0.0.1", 1)])}
-    assert "lb_subset_config" in made["default/mocka"]
+    assert "lb_subset_config" in made["mocka"]
     assert "lb_subset_config" not in made["elsewhere/mocka"]
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ENGINES: Final = {
     "inprocess": "lanebaggage.mesh.inprocess:InProcess",
     "sockets": "lanebaggage.mesh.sockets:Sockets",
+    "envoy": "lanebaggage.mesh.envoy:EnvoyMesh",
+    "envoy-health": "lanebaggage.mesh.envoy:EnvoyHealthMesh",
+    "envoy-istio": "lanebaggage.mesh.envoy:EnvoyIstioMesh",
 }
 """Import string of each engine by the name that ``Mesh(engine=...)`` takes; imported at first use."""
 

@@ -55,10 +55,7 @@ class Files:
         :raises MeshError: Envoy rejects them.
         """
         wanted = {one["name"]: one for one in clusters}
-        versions: dict[str, str] = {}
-        for name, (path, assignment) in endpoints.items():
-            stat = f"cluster.{name}.version_text"
-            self._write(versions, stat, path, [typed("config.endpoint.v3.ClusterLoadAssignment", **assignment)])
+        versions = self._write_endpoints(endpoints)
         kept = {name: one for name, one in self._clusters.items() if name not in wanted}
         self._write_clusters(versions, {**kept, **wanted})
         self._wait(versions)
@@ -73,11 +70,25 @@ class Files:
             self._write_clusters(versions, wanted)
             self._wait(versions)
 
+    def apply_endpoints(self, endpoints: Mapping[str, tuple[str, Json]]) -> None:
+        """Put endpoints in force where nothing else has changed.
+
+        :param endpoints: path and load assignment by cluster.
+        """
+        self._wait(self._write_endpoints(endpoints))
+
     def clear(self) -> None:
         """Take everything out."""
         self.apply(clusters=(), endpoints={}, routes={}, listeners=())
         for path in {*self._written} - {"listeners.json", "clusters.json"}:
             self._envoy.path(path).unlink(missing_ok=True)
+
+    def _write_endpoints(self, endpoints: Mapping[str, tuple[str, Json]]) -> dict[str, str]:
+        versions: dict[str, str] = {}
+        for name, (path, assignment) in endpoints.items():
+            stat = f"cluster.{name}.version_text"
+            self._write(versions, stat, path, [typed("config.endpoint.v3.ClusterLoadAssignment", **assignment)])
+        return versions
 
     def _write_clusters(self, versions: dict[str, str], clusters: Mapping[str, Json]) -> None:
         resources = [typed("config.cluster.v3.Cluster", **one) for one in clusters.values()]

@@ -7,9 +7,21 @@ from typing import TYPE_CHECKING, Final
 from ..._settings import TRACE_ID_MODE
 from .gateway import GatewayRoutes
 from .istio import PerLane, cluster_name
-from .observing import observed, upstream_log
+from .observing import missing, observed, upstream_log
 from .options import CHOICE_HEADER, HOP_HEADER, ISTIO, Endpoint, Json, Options
-from .resources import assignment, cluster, from_file, header, listener, manager, router_filter, seconds, typed
+from .resources import (
+    OBSERVED,
+    assignment,
+    cluster,
+    from_file,
+    header,
+    listener,
+    manager,
+    router_filter,
+    seconds,
+    typed,
+    with_metadata,
+)
 from .script import INBOUND, hops_filter
 from .subsets import Subsets
 
@@ -58,6 +70,12 @@ class Configuration:
             names.append(ref.name.lower())
             self.labels[ref] = ref.name if names.count(ref.name.lower()) == 1 else str(ref)
         self._outside = frozenset(outside)
+        self._gateway_routes = GatewayRoutes(group, self.options, self.flavour, self.labels)
+
+    @property
+    def total_weight(self) -> int:
+        """Sum of the gateway's weights; 0 where lane rules decide."""
+        return self._gateway_routes.total
 
     # --- files
 
@@ -123,7 +141,7 @@ class Configuration:
     def routes(self, name: str) -> Json:
         """The route configuration of this name."""
         if name == GATEWAY:
-            routes = GatewayRoutes(self.group, self.options, self.flavour, self.labels).routes()
+            routes = self._gateway_routes.routes()
             hosts: list[Json] = [{"name": GATEWAY, "domains": ["*"], "routes": [self._finished(one) for one in routes]}]
             removed = {"request_headers_to_remove": [CHOICE_HEADER]} if self.options.observed else {}
             return {"name": name, "virtual_hosts": hosts, **removed}
@@ -142,6 +160,9 @@ class Configuration:
             found = self.flavour.for_service(service)
         names = [*service.hosts, service.name.lower()] if label == service.name else list(service.hosts)
         domains = [form for name in names for form in (name, f"{name}:*", f"{name}.", f"{name}.:*")]
+        if self.options.observed and service not in self._outside:
+            seen = missing(label, lane, self.group.fallback(service) if self.group.permissive else None)
+            routes = [with_metadata(route, OBSERVED, seen) for route in routes]
         finished = [*self._inbound(), *map(self._finished, routes)]
         return {"name": label, "domains": domains, "routes": finished, **found}
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from ..matching import Match
 from ..model import WEIGHTED
 from .conditions import route_match
+from .observing import missing
 from .options import CHOICE_HEADER
-from .resources import LANE, OBSERVED, header
+from .resources import OBSERVED, header, with_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +37,11 @@ class GatewayRoutes:
         self._flavour = flavour
         self._labels = labels
         self._shares = _shares(group) if group.strategy == WEIGHTED else []
+
+    @property
+    def total(self) -> int:
+        """Sum of the weights; 0 where lane rules decide."""
+        return sum(weight.weight or 1 for _, weight in self._shares)
 
     def routes(self) -> list[Json]:
         """All routes, in order."""
@@ -82,8 +88,12 @@ class GatewayRoutes:
         """Into a lane, at its entry service."""
         if service not in self._labels:
             return _refused(f"{service} is no service of lane group {self._group.name}")
-        seen = {"metadata": {"filter_metadata": {OBSERVED: {LANE: lane}}}} if self._options.observed else {}
-        return {"route": self._flavour.towards(self._labels[service], service, lane), **self._set(lane), **seen}
+        label = self._labels[service]
+        route = {"route": self._flavour.towards(label, service, lane), **self._set(lane)}
+        if not self._options.observed:
+            return route
+        target = self._group.fallback(service) if self._group.permissive else None
+        return with_metadata(route, OBSERVED, missing(label, lane, target))
 
     def _set(self, lane: str) -> Json:
         named = {"request_headers_to_add": [header(self._group.route_header, lane)]} if self._group.permissive else {}

@@ -42,12 +42,21 @@ def observed(listener: str, group: LaneGroup) -> Json:
         "headers": f"%DYNAMIC_METADATA({HOPS})%",
         **lane,
     }
-    unknown = f"%REQ(:authority)% is {_UNKNOWN_HOST}"
     return {
         "access_log": [_stdout(line)],
         "access_log_options": {"flush_access_log_on_new_request": True},
-        "local_reply_config": {"mappers": [_reply("EQ", 502, unknown), _reply("GE", 503, "%LOCAL_REPLY_BODY%")]},
+        "local_reply_config": {"mappers": _replies(group)},
     }
+
+
+def missing(service: str, lane: str | None, target: str | None) -> Json:
+    """What a route knows for the reason that no instance serves a request.
+
+    :param lane: of the request, where the route knows it.
+    :param target: the lane that the service falls back to; None in strict mode.
+    """
+    more = "; strict mode has no fallback" if target is None else f", nor in {target}, which it falls back to"
+    return {"missing": f"{service} has no healthy endpoint in lane", "more": more, **({LANE: lane} if lane else {})}
 
 
 def upstream_log() -> Json:
@@ -65,10 +74,25 @@ def _stdout(line: dict[str, Any]) -> Json:
     return {"name": "envoy.access_loggers.stdout", "typed_config": typed(kind, log_format={"json_format": line})}
 
 
-def _reply(comparison: str, status: int, reason: str) -> Json:
+def _replies(group: LaneGroup) -> list[Json]:
+    """The bodies and reasons of what Envoy answers itself; the first that fits counts."""
+    lane = f"%REQ({group.route_header})%" if group.permissive else f"%METADATA(ROUTE:{OBSERVED}:{LANE})%"
+    missing = f"%METADATA(ROUTE:{OBSERVED}:missing)% {lane}%METADATA(ROUTE:{OBSERVED}:more)%"
+    return [
+        _reply({"response_flag_filter": {"flags": ["UH"]}}, missing),
+        _reply(_status("EQ", 502), f"%REQ(:authority)% is {_UNKNOWN_HOST}"),
+        _reply(_status("GE", 503), "%LOCAL_REPLY_BODY%", "%RESPONSE_CODE_DETAILS%"),
+    ]
+
+
+def _status(comparison: str, status: int) -> Json:
     value = {"default_value": status, "runtime_key": f"lanebaggage.status.{status}"}
+    return {"status_code_filter": {"comparison": {"op": comparison, "value": value}}}
+
+
+def _reply(when: Json, body: str, reason: str | None = None) -> Json:
     return {
-        "filter": {"status_code_filter": {"comparison": {"op": comparison, "value": value}}},
-        "headers_to_add": [header(REASON_HEADER, reason.replace("%LOCAL_REPLY_BODY%", "%RESPONSE_CODE_DETAILS%"))],
-        "body_format_override": {"text_format_source": {"inline_string": reason}},
+        "filter": when,
+        "headers_to_add": [header(REASON_HEADER, reason or body)],
+        "body_format_override": {"text_format_source": {"inline_string": body}},
     }

@@ -47,6 +47,12 @@ def lane_metadata(value: object, key: str = LANE) -> Json:
     return {"filter_metadata": {_LOAD_BALANCER: {key: value}}}
 
 
+def with_metadata(route: Json, namespace: str, values: Json) -> Json:
+    """A route with more metadata."""
+    found = route.get("metadata", {}).get("filter_metadata", {})
+    return {**route, "metadata": {"filter_metadata": {**found, namespace: {**found.get(namespace, {}), **values}}}}
+
+
 def from_file(path: str) -> Json:
     """A source of resources: a file that is replaced by moving another onto it."""
     return {"resource_api_version": "V3", "initial_fetch_timeout": "2s", "path_config_source": {"path": path}}

@@ -29,8 +29,8 @@ local function remember(trace, lane, context)
   if memory[trace] == nil then size = size + 1 end
   last = last + 1
   order[last] = trace
-  memory[trace] = {lane = lane, place = last, ends = os.time() + context.ttl}
-  while size > context.size do
+  memory[trace] = {lane = lane, place = last, ends = os.time() + context:get("ttl")}
+  while size > context:get("size") do
     local oldest = memory[order[first]]
     if oldest ~= nil and oldest.place == first then
       memory[order[first]] = nil
@@ -39,7 +39,7 @@ local function remember(trace, lane, context)
     order[first] = nil
     first = first + 1
   end
-  if last - first < 2 * context.size then return end
+  if last - first < 2 * context:get("size") then return end
   local kept = {}
   for place = first, last do
     local entry = memory[order[place]]
@@ -59,9 +59,9 @@ end
 
 -- A traceparent is version-traceid-parentid-flags.
 local function trace_id(headers, context)
-  local value = headers:get(context.trace)
+  local value = headers:get(context:get("trace"))
   if value == nil or value == "" then return nil end
-  if context.trace == "traceparent" and not context.whole then
+  if context:get("trace") == "traceparent" and not context:get("whole") then
     return value:match("^[^-]*%-([^-]*)%-[^-]*%-") or value
   end
   return value
@@ -80,10 +80,10 @@ end
 -- One lane by several members of one value; several values name no lane.
 local function lane_in_baggage(headers, context)
   local text = headers:get("baggage")
-  if text == nil or text == "" or #text > context.limit then return nil end
+  if text == nil or text == "" or #text > context:get("limit") then return nil end
   local found = nil
   for member in (text .. ","):gmatch("([^,]*),") do
-    local value = value_of(member, context.key)
+    local value = value_of(member, context:get("key"))
     if value ~= nil then
       if found ~= nil and found ~= value then return "," end
       found = value
@@ -94,19 +94,19 @@ end
 
 local function lane_of(headers, context)
   local value = nil
-  if context.baggage_first then value = lane_in_baggage(headers, context) end
-  if value == nil then value = headers:get(context.route) end
-  if value == nil and context.key ~= nil then value = lane_in_baggage(headers, context) end
-  if value == nil and context.trace ~= nil then
+  if context:get("baggage_first") then value = lane_in_baggage(headers, context) end
+  if value == nil then value = headers:get(context:get("route")) end
+  if value == nil and context:get("key") ~= nil then value = lane_in_baggage(headers, context) end
+  if value == nil and context:get("trace") ~= nil then
     local trace = trace_id(headers, context)
     value = trace and recall(trace)
-    if value ~= nil then headers:add(context.route, value) end
+    if value ~= nil then headers:add(context:get("route"), value) end
   end
   return value
 end
 
 local function is_lane(value, context)
-  return value ~= nil and not value:find("\\n", 1, true) and context.lanes:find("\\n" .. value .. "\\n", 1, true) ~= nil
+  return value ~= nil and not value:find("\\n", 1, true) and context:get("lanes"):find("\\n" .. value .. "\\n", 1, true) ~= nil
 end
 
 local function outbound(handle, context)
@@ -115,15 +115,15 @@ local function outbound(handle, context)
   if target == nil then return end
   local lanes = {value, target}
   if not is_lane(value, context) then
-    local treatment = value == nil and context.no_lane or context.unknown_lane
+    local treatment = value == nil and context:get("no_lane") or context:get("unknown_lane")
     if treatment == "error" then
       handle:respond({[":status"] = "503"}, value == nil and "no lane" or "unknown lane")
       return
     end
-    lanes = {treatment == "fallback" and target or context.baseline, target}
+    lanes = {treatment == "fallback" and target or context:get("baseline"), target}
   end
   local metadata = handle:streamInfo():dynamicMetadata()
-  if context.list then
+  if context:get("list") then
     metadata:set("envoy.lb", "fallback_list", {{lane = lanes[1]}, {lane = lanes[2]}})
   else
     metadata:set("envoy.lb", "lane", lanes[1])
@@ -132,20 +132,20 @@ end
 
 local function inbound(headers, context)
   headers:remove("x-lanebaggage-inbound")
-  local trace, lane = trace_id(headers, context), headers:get(context.route)
+  local trace, lane = trace_id(headers, context), headers:get(context:get("route"))
   if trace ~= nil and is_lane(lane, context) then remember(trace, lane, context) end
 end
 
 -- The gateway's lane replaces whatever member of ours the client sent; the others keep their bytes.
 local function gateway(headers, context)
   local text = headers:get("baggage") or ""
-  if #text > context.limit then text = "" end
+  if #text > context:get("limit") then text = "" end
   local kept = {}
   for member in (text .. ","):gmatch("([^,]*),") do
-    if value_of(member, context.key) == nil then kept[#kept + 1] = member end
+    if value_of(member, context:get("key")) == nil then kept[#kept + 1] = member end
   end
   local rest = table.concat(kept, ","):match("^[ \\t,]*(.-)[ \\t,]*$")
-  local ours = context.key .. "=" .. context.lane
+  local ours = context:get("key") .. "=" .. context:get("lane")
   headers:remove("baggage")
   headers:add("baggage", rest == "" and ours or rest .. "," .. ours)
 end
@@ -153,13 +153,13 @@ end
 function envoy_on_request(handle)
   local context = handle:filterContext()
   local headers = handle:headers()
-  if context.role == "gateway" then
+  if context:get("role") == "gateway" then
     gateway(headers, context)
-  elseif context.role == "sidecar" then
-    if context.trace ~= nil and context.generation ~= generation then
-      memory, order, first, last, size, generation = {}, {}, 1, 0, 0, context.generation
+  elseif context:get("role") == "sidecar" then
+    if context:get("trace") ~= nil and context:get("generation") ~= generation then
+      memory, order, first, last, size, generation = {}, {}, 1, 0, 0, context:get("generation")
     end
-    if context.trace ~= nil and headers:get("x-lanebaggage-inbound") ~= nil then
+    if context:get("trace") ~= nil and headers:get("x-lanebaggage-inbound") ~= nil then
       inbound(headers, context)
     else
       outbound(handle, context)
@@ -202,5 +202,7 @@ def context(**values: Any) -> Json:
 
 
 def _filter(name: str, source: str) -> Json:
-    lua = typed("extensions.filters.http.lua.v3.Lua", default_source_code={"inline_string": source})
+    # The route is chosen before the scripts run, by the headers that arrived; what they change must not change it.
+    settings = {"default_source_code": {"inline_string": source}, "clear_route_cache": False}
+    lua = typed("extensions.filters.http.lua.v3.Lua", **settings)
     return {"name": name, "typed_config": lua}

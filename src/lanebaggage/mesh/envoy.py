@@ -1,0 +1,209 @@
+"""The Envoy engine: the same services and lanes, carried by a real Envoy, which decides by itself and reports its hops."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from aiohttp import ClientError
+
+from .._context import carried
+from .._errors import MeshError
+from ..routing.envoy import CHOICE_HEADER, GATEWAY, Options
+from . import _intercept, _names
+from ._running import Running
+from ._serving import origin
+from ._threads import LoopThread
+from .envoy_files import Files
+from .envoy_hops import HopReader
+from .envoy_layout import UNKNOWN, Layout, name_of
+from .envoy_pool import lease, release
+from .hops import HOP_HEADER, Call, Hop
+from .proxy import Proxy
+from .traffic import BAD_GATEWAY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ..routing import LaneGroup
+    from .engine import Incoming, Outgoing, Progress
+    from .topology import Instance
+    from .traffic import Traffic
+
+_intercept.register("socket", _names.patch_socket)
+
+_SETTLED_WITHIN: Final = 1.0
+"""Seconds that a call's hops are waited for once its response is there; a millisecond is usual."""
+
+
+class EnvoyMesh:
+    """Carries requests through an Envoy that it has for itself as long as the mesh is open.
+
+    :param traffic: puts hops into words; the routing is Envoy's.
+    :raises MeshError: there is no Envoy, or it does not start.
+    """
+
+    options: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, traffic: Traffic) -> None:
+        self.topology = traffic.topology
+        self._traffic = traffic
+        self._hops = HopReader(traffic)
+        self._running = Running(self.topology, self._hops, self._reached)
+        self._ports: dict[str, tuple[str, int]] = {}
+        self._layout: Layout | None = None
+        self._group: LaneGroup | None = None
+        self._generation = 0
+        self._envoy = lease(each=self.topology.settings.get("repeated") == "each")
+        self._envoy.on_line, self._envoy.on_end = self._hops.line, self._hops.end
+        self._files = Files(self._envoy)
+        self._thread = LoopThread("lanebaggage-mesh client")
+        self._client = self._thread.call(self._start_client())
+        self._closed = False
+        _intercept.add(self)
+
+    async def _start_client(self) -> Proxy:
+        return Proxy(self._traffic)
+
+    # --- addresses
+
+    @property
+    def gateway(self) -> str | None:
+        """The gateway's ``http://host:port``; None before there are lanes."""
+        return _url(self._ports.get(GATEWAY))
+
+    def address_for(self, instance: Instance | None) -> str | None:
+        """The ``http://host:port`` where an instance's outgoing requests go; those of clients for None."""
+        return _url(self._ports.get("client" if instance is None else name_of(instance)))
+
+    @property
+    def sidecar(self) -> tuple[str, int]:
+        """The sidecar of the application of this process that is about to connect, or that of clients.
+
+        Each connection carries one request, so that the one who connects is the one who asks.
+        """
+        here = origin()
+        if here.outside:
+            return self._ports["client"]
+        instance = here.instance or self._instance_of_request()
+        return self._ports[UNKNOWN if instance is None else name_of(instance)]
+
+    def _instance_of_request(self) -> Instance | None:
+        """The instance that calls from a thread of its own: by the hop header that it forwards, or as the only one serving."""
+        current = carried()
+        mark = next((value for name, value in current.headers if name == HOP_HEADER), None) if current is not None else None
+        hop = self._hops.find(mark) or self._traffic.recorder.only(None)
+        return hop.instance if isinstance(hop, Hop) else None
+
+    # --- running
+
+    def start(self, instances: Iterable[Instance], progress: Progress) -> None:
+        """Give each instance its sidecar, start them all at once, and wait until they listen."""
+        if self.topology.declared:
+            self._apply()
+        self._running.start(instances, progress)
+
+    def _reached(self, instance: Instance) -> tuple[tuple[str, int], Mapping[str, tuple[str, int]]]:
+        assert self._layout is not None
+        return self._ports[name_of(instance)], self._layout.addresses_of(instance)
+
+    def set_available(self, instance: Instance, available: bool) -> None:
+        """Take an instance out of its service's endpoints and stop it, or start it where it was and put it in again."""
+        if available:
+            self._running.start_again(instance)
+        instance.up = available
+        if self._layout is not None:
+            self._layout.apply_endpoints(self._files)
+        if not available:
+            self._running.stop(instance)
+
+    def changed(self) -> None:
+        """Have Envoy take the services and lanes as they are now; the next request says what is wrong with them."""
+        if self.topology.declared:
+            with suppress(MeshError):
+                self._apply()
+
+    def _apply(self) -> Layout:
+        """Have Envoy take the mesh; again where ports had to be known first."""
+        state = self.topology.current
+        if state.group is not self._group:
+            self._group = state.group
+            self._generation += 1
+        settings = {**self.topology.settings, **self.options}
+        options = Options(unknown_host=BAD_GATEWAY, observed=True, generation=self._generation, **settings)
+        while True:
+            before = self._ports
+            layout = Layout(state, self.topology.instances, options, before, str(self._envoy.directory))
+            self._hops.origins = layout.origins
+            self._hops.instances = {name_of(one): one for one in self.topology.instances}
+            layout.apply(self._files)
+            self._ports = {name: (address, port) for name, address, port in self._envoy.listeners()}
+            if self._ports == before:
+                self._layout = layout
+                return layout
+
+    def close(self) -> None:
+        """Stop every server and process, and leave the Envoy to the next mesh."""
+        if self._closed:
+            return
+        self._closed = True
+        _intercept.remove(self)
+        self._running.close()
+        try:
+            self._thread.call(self._client.close(), 5)
+        finally:
+            self._thread.close()
+            release(self._envoy, self._files)
+
+    # --- carrying
+
+    def exchange(self, request: Outgoing) -> Incoming:
+        """Send a request from outside and read its response."""
+        layout = self._layout
+        if layout is None or layout.state is not self.topology.current:
+            layout = self._apply()
+        if request.host is None:
+            to = self._ports[GATEWAY]
+            total = layout.configuration.total_weight
+            if total:
+                request.headers.append((CHOICE_HEADER, str(int(self._traffic.choice() * total))))
+        else:
+            to = self._ports[layout.clients.get(self._lane_of_caller(request), "client")]
+        return self._thread.call(self._exchange(request, to))
+
+    def _lane_of_caller(self, request: Outgoing) -> str:
+        """The lane that a call from outside is made from, in strict mode."""
+        mark = next((value for name, value in request.headers if name.lower() == HOP_HEADER), None)
+        call = self._traffic.recorder.find(mark)
+        return (call.lane if isinstance(call, Call) else None) or ""
+
+    async def _exchange(self, request: Outgoing, to: tuple[str, int]) -> Incoming:
+        try:
+            return await asyncio.wait_for(self._client.send(request, to), request.timeout)
+        except asyncio.TimeoutError:
+            raise TimeoutError(f"nothing came back within {request.timeout:g} s") from None
+        except (ClientError, OSError) as error:
+            if self._envoy.alive:
+                raise
+            raise MeshError(f"Envoy has ended ({self._envoy.said()}); the next mesh starts another") from error
+
+    def settle(self, call: Call) -> None:
+        """Wait for the lines of a call's hops."""
+        self._hops.settle(call, _SETTLED_WITHIN)
+
+
+class EnvoyHealthMesh(EnvoyMesh):
+    """Envoy finds out by itself what is down: by health checks, outlier detection and retries."""
+
+    options: ClassVar[Mapping[str, Any]] = {"health": True}
+
+
+class EnvoyIstioMesh(EnvoyMesh):
+    """Envoy is configured as upstream Istio does it."""
+
+    options: ClassVar[Mapping[str, Any]] = {"flavour": "istio"}
+
+
+def _url(address: tuple[str, int] | None) -> str | None:
+    return None if address is None else f"http://{address[0]}:{address[1]}"

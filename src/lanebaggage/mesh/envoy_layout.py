@@ -1,0 +1,140 @@
+"""What one Envoy must have for a mesh: the gateway, a sidecar for each instance and for clients, relays, endpoints."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Final
+
+from .._errors import MeshError
+from ..routing.envoy import GATEWAY, Configuration, Endpoint, Relay, Sidecar
+from ..routing.envoy.resources import is_address
+from .apps import ASGI, WSGI, Command
+from .traffic import CLIENT, Origin
+from .traffic import GATEWAY as FROM_GATEWAY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..routing import ServiceRef
+    from ..routing.envoy import Options
+    from .envoy_files import Files
+    from .topology import Compiled, Instance
+
+UNKNOWN: Final = "unknown"
+"""Listener of applications of this process where not even the instance is known that calls."""
+
+
+class Layout:
+    """One state of a mesh, as Envoy's resources.
+
+    :param state: services and lanes.
+    :param instances: all of the mesh.
+    :param ports: address of each listener as far as they are known.
+    :param directory: of Envoy's files.
+    """
+
+    def __init__(
+        self,
+        state: Compiled,
+        instances: Sequence[Instance],
+        options: Options,
+        ports: Mapping[str, tuple[str, int]],
+        directory: str,
+    ) -> None:
+        group = state.group
+        outside = dict.fromkeys(one.service for one in instances if one.service not in group.services)
+        self.configuration = Configuration(group, options, directory=directory, outside=tuple(outside))
+        self.state = state
+        self._instances = instances
+        self._ports = ports
+        self.clients = {lane.name: f"client {lane.name}" for lane in group.lanes} if not group.permissive else {}
+        """Listeners of clients that call as a lane does, in strict mode."""
+        self._sidecars = [
+            Sidecar("client", group.baseline),
+            *(Sidecar(listener, lane) for lane, listener in self.clients.items()),
+            Sidecar(UNKNOWN, single=True),
+            *map(self._sidecar, instances),
+        ]
+        self._relays = [relay for one in instances if isinstance(one.app, Command) for relay in self._relays_of(one)]
+
+    # --- what is observed
+
+    @property
+    def origins(self) -> dict[str, Origin]:
+        """Where the requests of each listener come from."""
+        clients = dict.fromkeys(("client", *self.clients.values()), CLIENT)
+        callers = {name_of(one): Origin(one) for one in self._instances}
+        return {GATEWAY: FROM_GATEWAY, UNKNOWN: Origin(), **clients, **callers}
+
+    def addresses_of(self, instance: Instance) -> dict[str, tuple[str, int]]:
+        """The address by which an instance reaches each other service, by its name."""
+        return {service.name: self._ports[relay_name(instance, service)] for service in self._others(instance)}
+
+    # --- putting it in force
+
+    def apply(self, files: Files) -> None:
+        """Have Envoy take it."""
+        made = self.configuration
+        files.apply(
+            clusters=made.clusters([], self._sidecars, self._relays),
+            endpoints=self._assignments(),
+            routes={name: (made.route_path(name), made.routes(name)) for name in made.route_names(self._sidecars)},
+            listeners=[made.gateway(), *map(made.sidecar, self._sidecars), *map(made.relay, self._relays)],
+        )
+
+    def apply_endpoints(self, files: Files) -> None:
+        """Have Envoy take the endpoints, where nothing else has changed."""
+        files.apply_endpoints(self._assignments())
+
+    def _assignments(self) -> dict[str, tuple[str, dict[str, object]]]:
+        made = self.configuration
+        endpoints = [endpoint for one in self._instances if one.up for endpoint in self._endpoint(one)]
+        return {name: (made.endpoint_path(name), one) for name, one in made.assignments(endpoints).items()}
+
+    def _endpoint(self, instance: Instance) -> list[Endpoint]:
+        where = application = _resolved(instance)
+        if self.configuration.remembers and instance.service in self.state.group.services:
+            where = self._ports.get(name_of(instance))
+        if where is None or application is None:
+            return []
+        lanes = tuple(
+            lane.name for lane in self.state.group.lanes if lane.has(instance.service) and instance.selected_by(lane.selector)
+        )
+        known = lanes if instance.service in self.state.group.services else ()
+        return [Endpoint(instance.service, known, *where, check=application, name=name_of(instance))]
+
+    def _sidecar(self, instance: Instance) -> Sidecar:
+        lane = self.state.lane_of(instance)
+        single = isinstance(instance.app, (WSGI, ASGI))
+        return Sidecar(name_of(instance), lane, application=_resolved(instance), single=single)
+
+    def _relays_of(self, instance: Instance) -> list[Relay]:
+        sidecar = self._ports.get(name_of(instance))
+        if sidecar is None:
+            return []
+        return [Relay(relay_name(instance, service), service, sidecar) for service in self._others(instance)]
+
+    def _others(self, instance: Instance) -> list[ServiceRef]:
+        return list(dict.fromkeys(one.service for one in self._instances if one.service != instance.service))
+
+
+def name_of(instance: Instance) -> str:
+    """Name of an instance's endpoint and of its sidecar's listener."""
+    return f"{instance.service} {instance.version}"
+
+
+def relay_name(instance: Instance, service: ServiceRef) -> str:
+    """Name of the listener by which an instance reaches a service."""
+    return f"{name_of(instance)} > {service}"
+
+
+def _resolved(instance: Instance) -> tuple[str, int] | None:
+    """Where an instance listens, as an IP address, since Envoy's endpoints are; None while it does not."""
+    if instance.address is None or is_address(instance.address[0]):
+        return instance.address
+    host, port = instance.address
+    try:
+        found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
+    except OSError as error:
+        raise MeshError(f"{instance}: {host} has no address ({error}); correct http://{host}:{port}") from error
+    return str(found[0][4][0]), port
