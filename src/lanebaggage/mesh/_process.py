@@ -91,6 +91,11 @@ class Process:
             except subprocess.TimeoutExpired:
                 continue
 
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
     def stop(self) -> None:
         """End it with every process of its group."""
         self._signal(signal.SIGTERM)

@@ -26,6 +26,9 @@ _DRAIN_POLL: Final = 0.005
 
 
 class _Server(Protocol):
+    @property
+    def running(self) -> bool: ...
+
     def stop(self) -> None: ...
 
 
@@ -63,7 +66,8 @@ class Running:
 
     def start_again(self, instance: Instance) -> None:
         """Start an instance where it was, unless it runs."""
-        if instance not in self._servers:
+        server = self._servers.get(instance)
+        if server is None or not server.running:
             self._start(instance)
 
     def stop(self, instance: Instance) -> None:

@@ -64,6 +64,11 @@ class WSGIServer:
         )
         self._thread.start()
 
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """Close the port and every connection."""
         self._server.shutdown()
@@ -130,6 +135,11 @@ class ASGIServer:
             pass
         finally:
             self._server.settled.set()
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._thread.is_alive()
 
     def stop(self) -> None:
         """Close the port and every connection, and run the lifespan's shutdown."""
