@@ -51,6 +51,7 @@ class Process:
                 f"{instance}: the command {' '.join(instance.app.args)!r} has {error} in braces; known are "
                 f"{', '.join(values)}; write {{{{ and }}}} for braces of its own"
             ) from error
+        self._printed = ""
         kept = {name: value for name, value in os.environ.items() if name not in _PROXIES}
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         try:
@@ -105,9 +106,13 @@ class Process:
             pass
         self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
         self._process.wait()
+        self._printed = self.output()
+        self._output.close()
 
     def output(self) -> str:
         """The last that it printed."""
+        if self._output.closed:
+            return self._printed
         self._output.seek(0, os.SEEK_END)
         self._output.seek(max(0, self._output.tell() - _SHOWN))
         return self._output.read().decode("utf-8", "replace").strip()

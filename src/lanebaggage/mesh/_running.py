@@ -67,8 +67,11 @@ class Running:
     def start_again(self, instance: Instance) -> None:
         """Start an instance where it was, unless it runs."""
         server = self._servers.get(instance)
-        if server is None or not server.running:
-            self._start(instance)
+        if server is not None and server.running:
+            return
+        if server is not None:
+            server.stop()
+        self._start(instance)
 
     def stop(self, instance: Instance) -> None:
         """Stop an instance once it has served what it is serving; a second of that at most."""
