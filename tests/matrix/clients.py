@@ -1,48 +1,173 @@
-"""HTTP clients: situations, and a driver of a few lines per library."""
+"""HTTP clients, gRPC and websockets: situations, drivers, and why a situation does not apply to a library."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import sys
 
+from .client_drivers.aiohttp import Aiohttp
+from .client_drivers.blocking import Requests, Urllib3
+from .client_drivers.httpx import AsyncHttpx2, AsyncHttpxOne, Httpx2, HttpxOne
+from .client_drivers.rpc import Grpc, GrpcAio
+from .client_drivers.stdlib import HttpClient, Urllib
+from .client_drivers.tornado import Tornado
+from .client_drivers.websocket import Websockets, WebsocketsLegacy, WebsocketsSync
 from .table import Role
 
 CLIENTS = Role(
     "clients",
-    "HTTP clients",
+    "Clients",
     {
-        "object-made-before": "client object made before `auto_instrument()`",
+        "import-before": "library imported before `auto_instrument()`",
+        "import-after": "library imported after it",
+        "object-made-before": "session, channel or client made before it, as at import",
+        "function-taken-before": "`from library import function` before it",
         "keep-alive": "second request on a kept connection, without a lane",
-        "redirect-stranger": "redirect to a host outside the mesh",
+        "redirect-same": "redirect to the same host",
+        "redirect-allowed": "redirect to a host that is allowed",
+        "redirect-stranger": "redirect to a host outside the mesh, and back",
+        "stranger": "request to a host outside the mesh",
+        "retries": "retries: one value on each try",
+        "request-reused": "request object sent again outside the lane, and in another one",
         "user-header": "the caller's own lane header: kept, not doubled",
+        "user-baggage": "the caller's own baggage: merged, its bytes kept",
+        "containers": "headers in every type that is legal; none is changed",
+        "positional": "headers as a positional argument",
+        "proxy": "through a proxy, absolute request target",
+        "proxy-connect": "through a proxy's tunnel",
+        "mocks": "the mocks of tests see the header",
+        "response-hook": "a hook for answers that makes a call",
+        "auth-callback": "an authentication callback that makes a call",
+        "layers": "several instrumented layers, an SDK among them: one header",
+        "streaming-response": "answer streamed, and read outside the lane",
+        "streaming-upload": "body streamed",
+        "http2": "HTTP/2",
+        "websocket": "websocket handshake",
+        "signed": "signed request (SigV4), in a header or in the URL: left alone",
+        "exception": "connection refused, or ended without an answer: nothing left behind",
+        "time-out": "time-out: nothing left behind",
+        "cancellation": "cancellation: nothing left behind",
+        "concurrent": "200 requests at the same time in 5 lanes",
+        "loop-in-thread": "an event loop in another thread",
+        "instrument-twice": "instrumented twice: one header",
+        "undo": "undone below a later patch of somebody else, and instrumented again",
+        "trace-id-mode": "trace-ID mode",
+        "baggage-mode": "baggage mode",
     },
 )
 
+SYNC = "synchronous"
+ONE = "one request: it follows no redirects"
+NO_OBJECT = "no request object that a caller could keep"
+HTTP1 = "HTTP/1.1 only"
+NO_WEBSOCKET = "no websockets"
+NO_MOCK = "no mock in common use that replaces it"
+NO_HOOK = "no hooks"
+NO_RETRY = "no retries after an answer"
+LOWEST = "talks to the network itself, on nothing that is instrumented"
+KEYWORD = "headers are a keyword argument"
+NO_PROXY = "no proxies"
+TUNNEL = "tunnels through proxies only"
+HANDSHAKE = "a handshake has no body"
+NOT_HTTP1 = "HTTP/2 always, as in every other situation"
+NOT_SIGNED = "no signed requests"
 
-@dataclass
-class Reply:
-    """What a driver gives back of an answer."""
-
-    status: int
-    body: bytes
-
-
-class Requests:
-    """requests with a Session."""
-
-    distribution = "requests"
-
-    def __init__(self) -> None:
-        import requests
-
-        self.session = requests.Session()
-
-    def send(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Reply:
-        answer = self.session.request(method, url, headers=headers, data=body, timeout=10)
-        return Reply(answer.status_code, answer.content)
-
-    def close(self) -> None:
-        self.session.close()
-
-
-CLIENTS.add("requests", Requests)
+CLIENTS.add(
+    "http.client",
+    HttpClient,
+    cancellation=SYNC,
+    loop_in_thread=SYNC,
+    redirect_same=ONE,
+    redirect_allowed=ONE,
+    redirect_stranger=ONE,
+    retries=ONE,
+    request_reused=NO_OBJECT,
+    response_hook=NO_HOOK,
+    auth_callback=NO_HOOK,
+    mocks=NO_MOCK,
+    layers=LOWEST,
+    http2=HTTP1,
+    websocket=NO_WEBSOCKET,
+)
+CLIENTS.add(
+    "urllib.request",
+    Urllib,
+    cancellation=SYNC,
+    loop_in_thread=SYNC,
+    retries=NO_RETRY,
+    mocks=NO_MOCK,
+    layers="no SDK in common use on it",
+    http2=HTTP1,
+    websocket=NO_WEBSOCKET,
+)
+CLIENTS.add(
+    "urllib3",
+    Urllib3,
+    cancellation=SYNC,
+    loop_in_thread=SYNC,
+    request_reused=NO_OBJECT,
+    response_hook=NO_HOOK,
+    auth_callback=NO_HOOK,
+    mocks=NO_MOCK,
+    websocket=NO_WEBSOCKET,
+)
+CLIENTS.add("requests", Requests, cancellation=SYNC, loop_in_thread=SYNC, http2=HTTP1, websocket=NO_WEBSOCKET)
+HTTPX = {"httpx": (HttpxOne, AsyncHttpxOne)}
+if sys.version_info >= (3, 11):  # httpx2 needs that
+    HTTPX["httpx2"] = (Httpx2, AsyncHttpx2)
+for name, (driver, asynchronous) in HTTPX.items():
+    CLIENTS.add(
+        f"{name}.Client",
+        driver,
+        cancellation=SYNC,
+        loop_in_thread=SYNC,
+        retries=NO_RETRY,
+        positional=KEYWORD,
+        websocket=NO_WEBSOCKET,
+    )
+    CLIENTS.add(f"{name}.AsyncClient", asynchronous, retries=NO_RETRY, positional=KEYWORD, websocket=NO_WEBSOCKET)
+CLIENTS.add("aiohttp", Aiohttp, request_reused=NO_OBJECT, positional=KEYWORD, http2=HTTP1)
+CLIENTS.add(
+    "tornado",
+    Tornado,
+    retries=NO_RETRY,
+    proxy=NO_PROXY,
+    proxy_connect=NO_PROXY,
+    auth_callback=NO_HOOK,
+    mocks=NO_MOCK,
+    layers=LOWEST,
+    http2=HTTP1,
+)
+RPC = {
+    "redirect_same": ONE,
+    "redirect_allowed": ONE,
+    "redirect_stranger": ONE,
+    "request_reused": NO_OBJECT,
+    "proxy": TUNNEL,
+    "response_hook": NO_HOOK,
+    "auth_callback": NO_HOOK,
+    "mocks": NO_MOCK,
+    "layers": LOWEST,
+    "streaming_upload": "streams both ways, under streaming-response",
+    "http2": NOT_HTTP1,
+    "websocket": NO_WEBSOCKET,
+    "signed": NOT_SIGNED,
+}
+CLIENTS.add("grpc", Grpc, cancellation=SYNC, loop_in_thread=SYNC, **RPC)
+CLIENTS.add("grpc.aio", GrpcAio, positional=KEYWORD, **RPC)
+SOCKETS = {
+    "request_reused": NO_OBJECT,
+    "keep_alive": "one handshake per connection",
+    "positional": KEYWORD,
+    "proxy": TUNNEL,
+    "response_hook": NO_HOOK,
+    "auth_callback": NO_HOOK,
+    "mocks": NO_MOCK,
+    "layers": LOWEST,
+    "streaming_response": HANDSHAKE,
+    "streaming_upload": HANDSHAKE,
+    "http2": HTTP1,
+    "signed": NOT_SIGNED,
+}
+CLIENTS.add("websockets (asyncio)", Websockets, **SOCKETS)
+CLIENTS.add("websockets (sync)", WebsocketsSync, cancellation=SYNC, loop_in_thread=SYNC, retries=NO_RETRY, **SOCKETS)
+CLIENTS.add("websockets (legacy)", WebsocketsLegacy, retries=NO_RETRY, proxy_connect=NO_PROXY, **SOCKETS)

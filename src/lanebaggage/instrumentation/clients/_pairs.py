@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from ... import _runtime
@@ -27,7 +28,10 @@ def endheaders(attribute: str) -> Callable[[Any, Gate], Any]:
                     gate.failed()
             return original(self, *args, **kwargs)
 
-        return endheaders
+        async def async_endheaders(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return await endheaders(self, *args, **kwargs)
+
+        return async_endheaders if iscoroutinefunction(original) else endheaders
 
     return make
 

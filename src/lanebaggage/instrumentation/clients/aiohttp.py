@@ -37,13 +37,13 @@ def install(module: Any, patch: Patcher) -> None:
 
 
 def _send(original: Any, gate: Gate) -> Any:
-    def send(self: Any, *args: Any, **kwargs: Any) -> Any:
+    async def send(self: Any, *args: Any, **kwargs: Any) -> Any:
         if gate.on and (CARRIED.get() is not None or ADDED in self.__dict__):
             try:
                 _inject(self)
             except Exception:
                 gate.failed()
-        return original(self, *args, **kwargs)
+        return await original(self, *args, **kwargs)
 
     return send
 

@@ -26,13 +26,13 @@ def install(module: Any, patch: Patcher) -> None:
 
 
 def _request_mock(original: Any, gate: Gate) -> Any:
-    def _request_mock(self: Any, orig_self: Any, method: str, url: Any, *args: Any, **kwargs: Any) -> Any:
+    async def _request_mock(self: Any, orig_self: Any, method: str, url: Any, *args: Any, **kwargs: Any) -> Any:
         if gate.on and CARRIED.get() is not None:
             try:
                 kwargs = {**kwargs, "headers": _with_carried(kwargs.get("headers"), orig_self._build_url(url))}
             except Exception:
                 gate.failed()
-        return original(self, orig_self, method, url, *args, **kwargs)
+        return await original(self, orig_self, method, url, *args, **kwargs)
 
     return _request_mock
 

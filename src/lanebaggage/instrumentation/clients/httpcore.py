@@ -15,6 +15,7 @@ from ..._context import CARRIED, UNSET
 from ..._hop import sending
 
 if TYPE_CHECKING:
+    from ..._wire import Carried
     from .._patching import Gate, Patcher
 
 
@@ -23,20 +24,39 @@ def install(pools: Any, patch: Patcher) -> None:
     if hasattr(pools, "ConnectionPool"):
         patch.method(pools.ConnectionPool, "handle_request", _handle)
     else:
-        patch.method(pools.AsyncConnectionPool, "handle_async_request", _handle)
+        patch.method(pools.AsyncConnectionPool, "handle_async_request", _handle_async)
 
 
 def _handle(original: Any, gate: Gate) -> Any:
     def handle_request(self: Any, request: Any) -> Any:
         if gate.on and (current := CARRIED.get()) is not None:
             try:
-                if current is UNSET or current.stale or not all(pair in request.headers for pair in current.raw):
-                    request = _with_headers(request)
+                request = _completed(request, current)
             except Exception:
                 gate.failed()
         return original(self, request)
 
     return handle_request
+
+
+def _handle_async(original: Any, gate: Gate) -> Any:
+    async def handle_async_request(self: Any, request: Any) -> Any:
+        if gate.on and (current := CARRIED.get()) is not None:
+            try:
+                request = _completed(request, current)
+            except Exception:
+                gate.failed()
+        return await original(self, request)
+
+    return handle_async_request  # a coroutine function as before: respx looks which kind it is
+
+
+def _completed(request: Any, current: Carried) -> Any:
+    """The request, which a client above has mostly seen to already, or a copy of it with the headers that this hop lacks."""
+    headers = request.headers
+    if current is not UNSET and not current.stale and all(pair in headers for pair in current.raw):
+        return request
+    return _with_headers(request)
 
 
 def _with_headers(request: Any) -> Any:

@@ -29,13 +29,13 @@ def install(client: Any, patch: Patcher) -> None:
     known = _is_known(client.Headers)
     if hasattr(client.Client, "_send_single_request"):
         patch.method(client.Client, "_send_single_request", _sender(known))
-        patch.method(client.AsyncClient, "_send_single_request", _sender(known, asynchronous=True))
+        patch.method(client.AsyncClient, "_send_single_request", _async_sender(known))
     else:
         patch.method(client.HTTPTransport, "handle_request", _sender(known))
-        patch.method(client.AsyncHTTPTransport, "handle_async_request", _sender(known, asynchronous=True))
+        patch.method(client.AsyncHTTPTransport, "handle_async_request", _async_sender(known))
 
 
-def _sender(known: bool, *, asynchronous: bool = False) -> Callable[[Any, Gate], Any]:
+def _sender(known: bool) -> Callable[[Any, Gate], Any]:
     def make(original: Any, gate: Gate) -> Any:
         def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
             if not gate.on or ((current := CARRIED.get()) is None and ADDED not in request.__dict__):
@@ -45,8 +45,6 @@ def _sender(known: bool, *, asynchronous: bool = False) -> Callable[[Any, Gate],
             except Exception:
                 gate.failed()
                 sent = request
-            if asynchronous:
-                return _send_async(original, self, request, sent, *args, **kwargs)
             try:
                 return original(self, sent, *args, **kwargs)
             finally:
@@ -58,12 +56,25 @@ def _sender(known: bool, *, asynchronous: bool = False) -> Callable[[Any, Gate],
     return make
 
 
-async def _send_async(original: Any, client: Any, request: Any, sent: Any, *args: Any, **kwargs: Any) -> Any:
-    try:
-        return await original(client, sent, *args, **kwargs)
-    finally:
-        if sent.stream is not request.stream:
-            _give_back(request, sent)
+def _async_sender(known: bool) -> Callable[[Any, Gate], Any]:
+    def make(original: Any, gate: Gate) -> Any:
+        async def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+            if not gate.on or ((current := CARRIED.get()) is None and ADDED not in request.__dict__):
+                return await original(self, request, *args, **kwargs)
+            try:
+                sent = (_copied(request, current) if known and current is not None else None) or _with_headers(request)
+            except Exception:
+                gate.failed()
+                sent = request
+            try:
+                return await original(self, sent, *args, **kwargs)
+            finally:
+                if sent.stream is not request.stream:
+                    _give_back(request, sent)
+
+        return _send_single_request
+
+    return make
 
 
 def _give_back(request: Any, sent: Any) -> None:

@@ -10,40 +10,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tornado.httpclient import _RequestProxy
-from tornado.httputil import HTTPHeaders
-
 from ... import _runtime
 from ..._context import CARRIED, reset
 from ..._hop import sending
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._patching import Gate, Patcher
 
 QUEUED = "_lanebaggage_queued"
 """On tornado's proxy of a request: what the caller of ``fetch`` carried."""
 
 
-class Headers(HTTPHeaders):
-    """A hop's headers, those added among them; a copy is one of the request's own."""
-
-    own: HTTPHeaders
-
-    def copy(self) -> HTTPHeaders:
-        """The request's own headers."""
-        return self.own.copy()
-
-
 def install(client: Any, patch: Patcher) -> None:
     """Keep what is carried in the queue, and inject where the connection for one request is created."""
     patch.method(client.SimpleAsyncHTTPClient, "fetch_impl", _fetch_impl)
     patch.method(client.SimpleAsyncHTTPClient, "_handle_request", _handle_request)
-    patch.method(client._HTTPConnection, "_create_connection", _create_connection)
+    patch.method(client._HTTPConnection, "_create_connection", _creator(_headers_type(client.httputil.HTTPHeaders)))
 
 
 def _fetch_impl(original: Any, gate: Gate) -> Any:
     def fetch_impl(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        if gate.on and isinstance(request, _RequestProxy):
+        if gate.on and type(request).__name__ == "_RequestProxy":
             setattr(request, QUEUED, CARRIED.get())
         return original(self, request, *args, **kwargs)
 
@@ -63,25 +52,38 @@ def _handle_request(original: Any, gate: Gate) -> Any:
     return _handle_request
 
 
-def _create_connection(original: Any, gate: Gate) -> Any:
-    def _create_connection(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if gate.on and CARRIED.get() is not None:
-            try:
-                _inject(self.request, self.parsed)
-            except Exception:
-                gate.failed()
-        return original(self, *args, **kwargs)
+def _creator(headers_type: Any) -> Callable[[Any, Gate], Any]:
+    def make(original: Any, gate: Gate) -> Any:
+        def _create_connection(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if gate.on and CARRIED.get() is not None:
+                try:
+                    _inject(self.request, self.parsed, headers_type)
+                except Exception:
+                    gate.failed()
+            return original(self, *args, **kwargs)
 
-    return _create_connection
+        return _create_connection
+
+    return make
 
 
-def _inject(request: Any, url: Any) -> None:
+def _inject(request: Any, url: Any, headers_type: Any) -> None:
     own = request.headers
     carried = sending(url.hostname or "", own.get("Authorization") or "", url.query)
     added = [] if carried is None else _runtime.wire.additions(carried, own.get)
     if added:
-        headers = Headers(own)
+        headers = headers_type(own)
         headers.own = own
         for name, value in added:
             headers[name] = value
         request.headers = headers
+
+
+def _headers_type(plain: Any) -> Any:
+    class Headers(plain):  # type: ignore[misc] # tornado.httputil.HTTPHeaders
+        """A hop's headers, those added among them; a copy, from which a redirect is built, is one of the request's own."""
+
+        def copy(self) -> Any:
+            return self.own.copy()
+
+    return Headers

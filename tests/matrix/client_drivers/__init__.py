@@ -1,0 +1,1 @@
+"""Drivers of the client libraries: a few lines each that adapt a library to the situations."""
