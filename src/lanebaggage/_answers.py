@@ -84,6 +84,6 @@ _HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 def _body() -> bytes:
     import json
 
-    from .doctor import in_service
+    from .doctor.inventory import in_service
 
     return json.dumps(in_service(), indent=1).encode("utf-8")

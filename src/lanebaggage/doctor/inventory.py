@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import warnings
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,6 +67,7 @@ def import_installed() -> dict[str, str]:
     :return: by library, why it could not be imported.
     """
     failures = {}
+    warnings.simplefilter("ignore")  # what libraries say about each other while they are imported is not the question
     for entry, facts in zip(TABLE, libraries(), strict=True):
         if facts.status == WAITING:
             errors = [error for name in entry.modules if (error := _import(name)) is not None]
