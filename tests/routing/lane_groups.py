@@ -33,48 +33,53 @@ def matches_for(headers: list[str]) -> st.SearchStrategy[Match]:
     )
 
 
-@st.composite
-def lane_groups(draw: st.DrawFn, *, permissive: bool | None = None, trace_headers: tuple[str, ...] = ()) -> LaneGroup:
-    """A lane group of one to three services and one to four lanes, in any mode."""
-    services = tuple(draw(st.lists(st.sampled_from(SERVICES), min_size=1, unique=True)))
-    names = draw(st.lists(st.sampled_from(LANES), min_size=1, unique=True))
-    is_permissive = draw(st.booleans()) if permissive is None else permissive
-    trace = draw(st.sampled_from(trace_headers or ("x-lane", "my-trace-id", "baggage")))
-    matches = matches_for(["x-lane", "X-User"])
+def lanes(name: str, services: list[ServiceRef], *, weighted: bool = False) -> st.SearchStrategy[Lane]:
+    """A lane of this name with any services of its group, and rules or a weight."""
     rules = st.builds(
         IngressRule,
         st.sampled_from(["r1", "r2"]),
         st.sampled_from(services),
-        matches,
+        matches_for(["x-lane", "X-User"]),
         st.lists(st.sampled_from(PATTERNS), max_size=2).map(tuple),
         st.booleans(),
         st.sampled_from([None, 8000]),
     )
     weights = st.none() | st.builds(IngressWeight, st.sampled_from(services), st.sampled_from([0, 1, 20, 60]))
-    fallbacks = st.dictionaries(st.sampled_from(services), st.sampled_from(names), max_size=2)
-    weighted = draw(st.booleans())
-    lanes = tuple(
-        Lane(
-            name,
-            {"version": name},
-            draw(st.none() | some_services.filter(bool)),
-            () if weighted else tuple(draw(st.lists(rules, max_size=3))),
-            draw(weights) if weighted else None,
-        )
-        for name in names
+    return st.builds(
+        Lane,
+        st.just(name),
+        st.just({"version": name}),
+        st.none() | some_services.filter(bool),
+        st.just(()) if weighted else st.lists(rules, max_size=3).map(tuple),
+        weights if weighted else st.none(),
     )
+
+
+@st.composite
+def lane_groups(
+    draw: st.DrawFn,
+    *,
+    permissive: bool | None = None,
+    trace_headers: tuple[str, ...] = ("x-lane", "my-trace-id", "baggage"),
+) -> LaneGroup:
+    """A lane group of one to three services and one to four lanes, in any mode."""
+    services = draw(st.lists(st.sampled_from(SERVICES), min_size=1, unique=True))
+    names = draw(st.lists(st.sampled_from(LANES), min_size=1, unique=True))
+    is_permissive = draw(st.booleans()) if permissive is None else permissive
+    weighted = draw(st.booleans())
+    fallbacks = st.dictionaries(st.sampled_from(services), st.sampled_from(names), max_size=2)
     return LaneGroup(
         name="test",
-        services=services,
-        lanes=lanes,
+        services=tuple(services),
+        lanes=tuple(draw(lanes(name, services, weighted=weighted)) for name in names),
         permissive=is_permissive,
-        baseline=draw(st.sampled_from(names)),
+        baseline=draw(st.sampled_from(names)) if is_permissive else "",
         service_fallback=draw(fallbacks) if is_permissive else {},
-        trace_header=trace if is_permissive else "",
+        trace_header=draw(st.sampled_from(trace_headers)) if is_permissive else "",
         route_header="x-lane" if is_permissive else "",
         strategy="weighted" if weighted else "rule_based",
         weighted_hosts=tuple(draw(st.lists(st.sampled_from(PATTERNS), max_size=1))) if weighted else (),
-        weighted_matches=tuple(draw(st.lists(matches, max_size=2))) if weighted else (),
+        weighted_matches=tuple(draw(st.lists(matches_for(["x-lane"]), max_size=2))) if weighted else (),
     )
 
 

@@ -25,6 +25,10 @@ class Place:
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
+NOWHERE: Final = Place()
+"""Of what was not read from a file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong, or likely to surprise.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from .errors import Finding, Place, RoutingError, error, warning
+from .errors import NOWHERE, Finding, Place, RoutingError, error, warning
 from .matching import StringMatch
 
 if TYPE_CHECKING:
@@ -30,19 +30,16 @@ class Fields:
     :param node: the mapping; None for one that is absent, whose fields are all absent.
     :param path: where it stands, such as ``spec.ingress``.
     :param findings: takes what is wrong.
+    :param around: where it should stand; needed for one that is absent.
     """
 
-    __slots__ = ("findings", "node", "path")
+    __slots__ = ("findings", "node", "path", "place")
 
-    def __init__(self, node: Node | None, path: str, findings: list[Finding]) -> None:
+    def __init__(self, node: Node | None, path: str, findings: list[Finding], around: Place = NOWHERE) -> None:
         self.node = node
         self.path = path
         self.findings = findings
-
-    @property
-    def place(self) -> Place:
-        """Where the mapping stands."""
-        return self.node.place if self.node is not None else Place()
+        self.place = node.place if node is not None else around
 
     def place_of(self, name: str) -> Place:
         """Where a field stands, or the mapping where it is absent."""
@@ -85,7 +82,7 @@ class Fields:
 
     def mapping(self, name: str) -> Fields:
         """A mapping; an empty one where it is absent."""
-        return Fields(self._field(name, "mapping"), self._at(name), self.findings)
+        return Fields(self._field(name, "mapping"), self._at(name), self.findings, self.place)
 
     def mappings(self, name: str) -> list[Fields]:
         """A list of mappings."""

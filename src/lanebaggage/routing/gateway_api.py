@@ -114,7 +114,7 @@ class _Reader:
         status = redirect
         if status is None and not destinations:
             status = 500  # what the specification asks for where a rule has no backend
-        matches = [_match(each) for each in rule.mappings("matches") or [Fields(None, rule.path, rule.findings)]]
+        matches = [_match(each) for each in rule.mappings("matches") or [Fields(None, rule.path, rule.findings, rule.place)]]
         return [
             (specificity, Route(rule.text("name"), (match,), destinations, changes, status, rule.place))
             for specificity, match in matches

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from .._errors import SettingsError
 from .._settings import BAGGAGE, BAGGAGE_MODE, CUSTOM_HEADER_MODE, DEFAULT_HEADER, TRACE_ID_MODE, resolve
 from .._wire import is_lane
-from .errors import Place, RoutingError
+from .errors import NOWHERE, Place, RoutingError
 from .matching import ANY_REQUEST, Match, StringMatch
 from .services import ServiceRef
 from .services import plain_host as plain_host
@@ -43,7 +43,7 @@ class IngressRule:
     hosts: tuple[str, ...] = ("*",)
     online: bool = True
     port: int | None = None
-    place: Place = field(default=Place(), compare=False, repr=False)
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class IngressWeight:
     destination: ServiceRef
     weight: int
     port: int | None = None
-    place: Place = field(default=Place(), compare=False, repr=False)
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.weight < 0:
@@ -84,7 +84,7 @@ class Lane:
     services: tuple[ServiceRef, ...] | None = None
     rules: tuple[IngressRule, ...] = ()
     weight: IngressWeight | None = None
-    place: Place = field(default=Place(), compare=False, repr=False)
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
     _members: frozenset[ServiceRef] | None = field(init=False, default=None, compare=False, repr=False)
 
@@ -148,7 +148,7 @@ class LaneGroup:
     weighted_hosts: tuple[str, ...] = ()
     weighted_matches: tuple[Match, ...] = ()
     gateway: Gateway = Gateway()
-    place: Place = field(default=Place(), compare=False, repr=False)
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
     _lanes: Mapping[str, Lane] = field(init=False, default_factory=dict, compare=False, repr=False)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from .._settings import BAGGAGE
-from .errors import Place
+from .errors import NOWHERE, Place
 from .fields import Fields
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class PassThrough:
     headers: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
     workload: Mapping[str, str] = field(default_factory=dict)
-    place: Place = field(default_factory=Place, compare=False, repr=False)
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
 
     def covers(self, header: str) -> bool:
         """Whether a header is among them."""

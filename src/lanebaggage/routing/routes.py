@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from .errors import Place
+from .errors import NOWHERE, Place
 from .matching import StringMatch
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Route:
     destinations: tuple[Destination, ...] = ()
     changes: HeaderChanges = NO_CHANGES
     status: int | None = None
-    place: Place = field(default_factory=Place, compare=False, repr=False)
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
 
     @property
     def is_catch_all(self) -> bool:
@@ -153,7 +153,7 @@ class VirtualHost:
     hosts: tuple[str, ...]
     gateways: tuple[str, ...]
     routes: tuple[Route, ...]
-    place: Place = field(default_factory=Place, compare=False, repr=False)
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class Subsets:
 
     service: ServiceRef
     labels: Mapping[str, Mapping[str, str]]
-    place: Place = field(default_factory=Place, compare=False, repr=False)
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 
 def _has(request: Request, name: str, condition: StringMatch, each: bool) -> bool:

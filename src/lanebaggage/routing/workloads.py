@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from .documents import documents, read_files
-from .errors import ERROR, Finding, Place, RoutingError, error
+from .errors import ERROR, NOWHERE, Finding, Place, RoutingError, error
 from .fields import Fields
 from .services import ServiceRef
 
@@ -44,7 +44,7 @@ class Workload:
     namespace: str = "default"
     name: str = ""
     replicas: int = 1
-    place: Place = field(default_factory=Place, compare=False, repr=False)
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
