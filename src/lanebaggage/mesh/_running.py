@@ -45,6 +45,8 @@ class Running:
         self._hops = hops
         self._reached = reached
         self._servers: dict[Instance, _Server] = {}
+        self._starting: ThreadPoolExecutor | None = None
+        self._closed = False
 
     def start(self, instances: Iterable[Instance], progress: Progress) -> None:
         """Start instances, all at once, and wait until they listen."""
@@ -58,9 +60,9 @@ class Running:
             except Exception as error:
                 failures.append(error)
 
-        with ThreadPoolExecutor(max(len(waiting), 1), "lanebaggage-mesh-start") as pool:
+        with ThreadPoolExecutor(max(len(waiting), 1), "lanebaggage-mesh-start") as self._starting:
             for instance in waiting:
-                pool.submit(Context().run, start, instance)
+                self._starting.submit(Context().run, start, instance)
         if failures:
             raise failures[0]
 
@@ -85,13 +87,22 @@ class Running:
             running.stop()
 
     def close(self) -> None:
-        """Stop everything."""
+        """Stop everything, what is just being started too: an interrupt may come at any time."""
+        self._closed = True
+        self._stop_all()
+        if self._starting is not None:
+            self._starting.shutdown(wait=True, cancel_futures=True)
+            self._stop_all()
+
+    def _stop_all(self) -> None:
         with ThreadPoolExecutor(max(len(self._servers), 1), "lanebaggage-mesh-stop") as pool:
-            for running in self._servers.values():
+            for running in tuple(self._servers.values()):
                 pool.submit(Context().run, running.stop)
         self._servers.clear()
 
     def _start(self, instance: Instance) -> None:
+        if self._closed:
+            return
         app = instance.app
         if isinstance(app, Address):
             instance.address = (app.host, app.port)
