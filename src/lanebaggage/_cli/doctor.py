@@ -40,7 +40,7 @@ DEFAULT_CAPTURE = "127.0.0.1:8899"
 @click.option(
     "--capture",
     metavar="HOST:PORT",
-    help=f"Where to listen for the service's calls: its HTTP_PROXY, or its upstream. HTTP_PROXY here, or else {DEFAULT_CAPTURE}.",
+    help=f"Where to listen for the service's calls: its HTTP_PROXY, or its upstream; {DEFAULT_CAPTURE} if none is set.",
 )
 @click.option("--wait", default=0.5, show_default=True, metavar="SECONDS", help="Go on listening after the answer.")
 @click.option("--debug-path", metavar="PATH", help="The service's debug path, whose counters tell more.")

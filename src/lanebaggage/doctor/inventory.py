@@ -67,12 +67,13 @@ def import_installed() -> dict[str, str]:
     :return: by library, why it could not be imported.
     """
     failures = {}
-    warnings.simplefilter("ignore")  # what libraries say about each other while they are imported is not the question
-    for entry, facts in zip(TABLE, libraries(), strict=True):
-        if facts.status == WAITING:
-            errors = [error for name in entry.modules if (error := _import(name)) is not None]
-            if len(errors) == len(entry.modules):
-                failures[entry.library] = errors[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what libraries say about each other while they are imported is not the question
+        for entry, facts in zip(TABLE, libraries(), strict=True):
+            if facts.status == WAITING:
+                errors = [error for name in entry.modules if (error := _import(name)) is not None]
+                if len(errors) == len(entry.modules):
+                    failures[entry.library] = errors[0]
     return failures
 
 

@@ -75,8 +75,9 @@ def about_probe(found: Probe) -> Iterator[str]:
 
 
 def _shown(value: object) -> str:
-    text = ", ".join(value) if isinstance(value, list) else str(value or "")
-    return text or "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return (", ".join(value) if isinstance(value, list) else str(value or "")) or "-"
 
 
 def _why(fact: LibraryFacts, failures: dict[str, str]) -> str:
