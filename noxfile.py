@@ -40,6 +40,13 @@ def neighbours(session: nox.Session) -> None:
 
 
 @nox.session
+def differential(session: nox.Session) -> None:
+    """Router, embedded proxy and Envoy on random meshes: ``-- --requests 100000 --seed 7``."""
+    install(session, "tests")
+    session.run("python", "-m", "pytest", "tests/differential", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Format and lint; changes nothing."""
     session.install("-q", *nox.project.dependency_groups(PYPROJECT, "lint"))

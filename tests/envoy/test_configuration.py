@@ -39,7 +39,7 @@ def group_of(folder: str) -> LaneGroup:
 
 
 def gateway_routes(group: LaneGroup, **options: object) -> list[dict]:
-    routes = Configuration(group, Options(**options)).routes("gateway")
+    routes = Configuration(group, Options(**options)).route_configurations(())["gateway"]
     return routes["virtual_hosts"][0]["routes"]
 
 

@@ -78,7 +78,7 @@ class Layout:
         files.apply(
             clusters=made.clusters([], self._sidecars, self._relays),
             endpoints=self._assignments(),
-            routes={name: (made.route_path(name), made.routes(name)) for name in made.route_names(self._sidecars)},
+            routes={name: (made.route_path(name), one) for name, one in made.route_configurations(self._sidecars).items()},
             listeners=[made.gateway(), *map(made.sidecar, self._sidecars), *map(made.relay, self._relays)],
         )
 

@@ -31,7 +31,7 @@ _WATCHDOG: Final = 'trap \'\' INT TERM HUP; cat >/dev/null; kill -9 "$1" 2>/dev/
 """Ends Envoy when its own input ends, which is when the process that holds the other end is no more, for whatever reason."""
 
 _FLAGS: Final = (
-    "--concurrency 1 --disable-hot-restart -l warning --file-flush-min-size-kb 0 --drain-time-s 1 --drain-strategy immediate"
+    "--concurrency 1 --disable-hot-restart -l warning --file-flush-min-size-kb 0 --drain-time-s 0 --drain-strategy immediate"
     " --reject-unknown-dynamic-fields"
 ).split()
 

@@ -26,7 +26,7 @@ from .script import INBOUND, hops_filter
 from .subsets import Subsets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ..model import LaneGroup
     from ..services import ServiceRef
@@ -91,35 +91,34 @@ class Configuration:
 
     def gateway(self, address: str = "127.0.0.1", port: int = 0) -> Json:
         """The gateway's listener."""
-        return self._listener(GATEWAY, address, port, self.flavour.gateway_filters(), GATEWAY, {})
+        routes = self._source(GATEWAY, self._gateway_configuration)
+        return self._listener(GATEWAY, address, port, self.flavour.gateway_filters(), routes)
 
     def sidecar(self, sidecar: Sidecar, address: str = "127.0.0.1") -> Json:
         """A sidecar's listener."""
-        extra: Json = {}
+        more = self._source(self._routes_of(sidecar), lambda: self._sidecar_configuration(sidecar))
+        if sidecar.single:
+            more["common_http_protocol_options"] = {"max_requests_per_connection": 1}
         if self.remembers:
             mutation = {"append": header(_APPLICATION, _application(sidecar))}
             kind = "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
-            extra["early_header_mutation_extensions"] = [
-                {
-                    "name": "envoy.http.early_header_mutation.header_mutation",
-                    "typed_config": typed(kind, mutations=[mutation]),
-                }
-            ]
-        if sidecar.single:
-            extra["common_http_protocol_options"] = {"max_requests_per_connection": 1}
-        routes = self._routes_of(sidecar)
-        return self._listener(sidecar.name, address, sidecar.port, self.flavour.filters(), routes, extra)
+            name = "envoy.http.early_header_mutation.header_mutation"
+            early = {"name": name, "typed_config": typed(kind, mutations=[mutation])}
+            more["early_header_mutation_extensions"] = [early]
+        return self._listener(sidecar.name, address, sidecar.port, self.flavour.filters(), more)
 
-    def _listener(self, name: str, address: str, port: int, filters: list[Json], routes: str, extra: Json) -> Json:
+    def _source(self, routes: str, made: Callable[[], Json]) -> Json:
         if self._directory is None:
-            source: Json = {"route_config": self.routes(routes)}
-        else:
-            source = {"rds": {"route_config_name": routes, "config_source": from_file(self.route_path(routes))}}
+            return {"route_config": made()}
+        return {"rds": {"route_config_name": routes, "config_source": from_file(self.route_path(routes))}}
+
+    def _listener(self, name: str, address: str, port: int, filters: list[Json], more: Json) -> Json:
+        noting: list[Json] = []
+        router = router_filter()
         if self.options.observed:
-            extra = {**extra, **observed(name, self.group)}
-        last = router_filter(**upstream_log()) if self.options.observed else router_filter()
-        noting = [hops_filter()] if self.options.observed else []
-        return listener(name, address, port, {**manager(name, [*filters, *noting, last], source), **extra})
+            noting, router = [hops_filter()], router_filter(**upstream_log())
+            more = {**more, **observed(name, self.group)}
+        return listener(name, address, port, manager(name, [*filters, *noting, router], more))
 
     def relay(self, relay: Relay, address: str = "127.0.0.1") -> Json:
         """A listener for one service, which hands all requests to a sidecar."""
@@ -131,25 +130,26 @@ class Configuration:
     # --- routes
 
     def _routes_of(self, sidecar: Sidecar) -> str:
-        known = self.flavour.strict and any(one.name == sidecar.lane for one in self.group.lanes)
-        return f"{_SIDECARS} {sidecar.lane}" if known else _SIDECARS
+        """Strict mode has one for each sidecar, so that another lane for an instance changes routes and no listener."""
+        return f"{_SIDECARS} {sidecar.name}" if self.flavour.strict else _SIDECARS
 
-    def route_names(self, sidecars: Iterable[Sidecar]) -> list[str]:
-        """Names of the route configurations that the gateway and these sidecars use."""
-        return list(dict.fromkeys((GATEWAY, *map(self._routes_of, sidecars))))
+    def route_configurations(self, sidecars: Iterable[Sidecar]) -> dict[str, Json]:
+        """The route configurations of the gateway and of these sidecars, by name."""
+        return {GATEWAY: self._gateway_configuration()} | {
+            self._routes_of(one): self._sidecar_configuration(one) for one in sidecars
+        }
 
-    def routes(self, name: str) -> Json:
-        """The route configuration of this name."""
-        if name == GATEWAY:
-            routes = self._gateway_routes.routes()
-            hosts: list[Json] = [{"name": GATEWAY, "domains": ["*"], "routes": [self._finished(one) for one in routes]}]
-            removed = {"request_headers_to_remove": [CHOICE_HEADER]} if self.options.observed else {}
-            return {"name": name, "virtual_hosts": hosts, **removed}
-        lane = name.removeprefix(f"{_SIDECARS} ") if name != _SIDECARS else None
+    def _gateway_configuration(self) -> Json:
+        routes = [self._finished(one) for one in self._gateway_routes.routes()]
+        removed = {"request_headers_to_remove": [CHOICE_HEADER]} if self.options.observed else {}
+        return {"name": GATEWAY, "virtual_hosts": [{"name": GATEWAY, "domains": ["*"], "routes": routes}], **removed}
+
+    def _sidecar_configuration(self, sidecar: Sidecar) -> Json:
+        lane = sidecar.lane if any(one.name == sidecar.lane for one in self.group.lanes) else None
         hosts = [self._virtual_host(service, label, lane) for service, label in self.labels.items()]
         hosts.append({"name": "unknown", "domains": ["*"], "routes": [*self._inbound(), self._unknown_host()]})
         removed = {"request_headers_to_remove": [_APPLICATION]} if self.remembers else {}
-        return {"name": name, "virtual_hosts": hosts, **self.flavour.everywhere(), **removed}
+        return {"name": self._routes_of(sidecar), "virtual_hosts": hosts, **self.flavour.everywhere(), **removed}
 
     def _virtual_host(self, service: ServiceRef, label: str, lane: str | None) -> Json:
         if service in self._outside:

@@ -92,17 +92,18 @@ local function lane_in_baggage(headers, context)
   return found
 end
 
+-- The lane's name, and whether it has to be put back into the route header.
 local function lane_of(headers, context)
   local value = nil
-  if context:get("baggage_first") then value = lane_in_baggage(headers, context) end
-  if value == nil then value = headers:get(context:get("route")) end
-  if value == nil and context:get("key") ~= nil then value = lane_in_baggage(headers, context) end
-  if value == nil and context:get("trace") ~= nil then
-    local trace = trace_id(headers, context)
-    value = trace and recall(trace)
-    if value ~= nil then headers:add(context:get("route"), value) end
+  if context:get("baggage_first") then
+    value = lane_in_baggage(headers, context)
+    if value ~= nil then return value, true end
   end
-  return value
+  value = headers:get(context:get("route"))
+  if value ~= nil then return value, false end
+  if context:get("key") ~= nil then return lane_in_baggage(headers, context), true end
+  local trace = context:get("trace") ~= nil and trace_id(headers, context)
+  return trace and recall(trace) or nil, true
 end
 
 local function is_lane(value, context)
@@ -110,7 +111,7 @@ local function is_lane(value, context)
 end
 
 local function outbound(handle, context)
-  local value = lane_of(handle:headers(), context)
+  local value, restored = lane_of(handle:headers(), context)
   local target = handle:metadata():get("target")
   if target == nil then return end
   local lanes = {value, target}
@@ -121,6 +122,9 @@ local function outbound(handle, context)
       return
     end
     lanes = {treatment == "fallback" and target or context:get("baseline"), target}
+  elseif restored then
+    handle:headers():remove(context:get("route"))
+    handle:headers():add(context:get("route"), value)
   end
   local metadata = handle:streamInfo():dynamicMetadata()
   if context:get("list") then
