@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from support import server_asgi, server_grpc, server_own, server_typed, server_wsgi
+from support.server_processes import PROCESSES as COMMANDS
 
 from .table import Role
 
@@ -112,3 +113,26 @@ SERVERS.add(
     error="consumers have no error handlers",
     lifespan="the lifespan goes to no consumer",
 )
+
+PROCESSES = Role(
+    "processes",
+    "Server processes, given a bare WSGI or ASGI callable",
+    {
+        "bare": "with a lane, without, with another: on one connection where it is kept",
+        "stream": "body made while it is sent",
+        "file": "file, in a wrapper where the server has one",
+        "framework": "a framework's application inside: the lane is entered once",
+        "websocket": "websocket",
+        "http2": "HTTP/2",
+    },
+)
+
+for _name, _process in COMMANDS.items():
+    _without = {}
+    if _process.app == "asgi":
+        _without["file"] = "ASGI has no file bodies"
+    else:
+        _without["websocket"] = "WSGI has no websockets"
+    if _name not in ("hypercorn", "hypercorn trio", "hypercorn WSGI", "granian", "granian WSGI"):
+        _without["http2"] = "without TLS the server speaks HTTP/1 only"
+    PROCESSES.add(_name, _process, **_without)
