@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from itertools import repeat
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from .configs import Config
 
@@ -68,8 +68,17 @@ def timed(call: Callable[[], Any], after: Callable[[], Any] = lambda: None) -> C
     return run
 
 
-def timed_async(call: Callable[[], Awaitable[Any]], loop: asyncio.AbstractEventLoop) -> Callable[[int], float]:
-    """Time a coroutine function, awaited in one task."""
+async def _nothing() -> None:
+    pass
+
+
+def timed_async(
+    config: Config, call: Callable[[], Awaitable[Any]], close: Callable[[], Coroutine[Any, Any, None]] = _nothing
+) -> Callable[[int], float]:
+    """Time a coroutine function, awaited in one task of a loop that the configuration's end closes.
+
+    :param close: awaited there before.
+    """
 
     async def many(count: int) -> float:
         loops = repeat(None, count)
@@ -78,4 +87,6 @@ def timed_async(call: Callable[[], Awaitable[Any]], loop: asyncio.AbstractEventL
             await call()
         return perf_counter() - start
 
+    loop = asyncio.new_event_loop()
+    config.endings += [loop.close, lambda: loop.run_until_complete(close())]
     return lambda count: loop.run_until_complete(many(count))

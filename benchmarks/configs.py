@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from . import floor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .case import Case
 
 
@@ -22,6 +24,15 @@ class Config:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.header = floor.header_of(case.situation)
+        self.endings: list[Callable[[], Any]] = []
+        """What ends what the case started, the last one first."""
+
+    def end(self) -> None:
+        """End what the case started, and undo the instrumentation where that is possible."""
+        while self.endings:
+            self.endings.pop()()
+        if self.switchable:
+            self.off()
 
     def on(self) -> None:
         """Instrument; called before the case is made."""

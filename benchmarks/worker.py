@@ -58,6 +58,7 @@ def main(name: str, configuration: str) -> None:
             run(count)
             run(count)
         print(min(run(count) for _ in range(BATCHES)) / count, file=answers)
+    config.end()
 
 
 if __name__ == "__main__":

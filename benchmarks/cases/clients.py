@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from .. import traffic
 from ..case import Case, add, timed, timed_async
-from .unconnected import Socket, aiohttp_connector, disconnect_urllib3
+from .unconnected import Socket, aiohttp_connector, urllib3_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,19 +33,22 @@ def http_client(config: Config, situation: str) -> Callable[[int], float]:
 def urllib3(config: Config, situation: str) -> Callable[[int], float]:
     from urllib3 import PoolManager
 
-    disconnect_urllib3()
     config.serve(traffic.headers(situation))
     pool = PoolManager()
+    pool.pool_classes_by_scheme = {"http": urllib3_pool()}
     return timed(lambda: pool.request("GET", URL))
 
 
 def requests(config: Config, situation: str) -> Callable[[int], float]:
     from requests import Session
+    from requests.adapters import HTTPAdapter
 
-    disconnect_urllib3()
     config.serve(traffic.headers(situation))
+    adapter = HTTPAdapter()
+    adapter.poolmanager.pool_classes_by_scheme = {"http": urllib3_pool()}
     session = Session()
     session.trust_env = False
+    session.mount("http://", adapter)
     return timed(lambda: session.get(URL))
 
 
@@ -65,29 +67,29 @@ def httpx_async(config: Config, situation: str) -> Callable[[int], float]:
     config.serve(traffic.headers(situation))
     client = AsyncClient(transport=MockTransport(lambda request: Response(200, content=b"ok")), trust_env=False)
     config.httpx_client(client)
-    return timed_async(lambda: client.get(URL), asyncio.new_event_loop())
+    return timed_async(config, lambda: client.get(URL))
 
 
 def aiohttp(config: Config, situation: str) -> Callable[[int], float]:
     from aiohttp import ClientSession
 
     config.serve(traffic.headers(situation))
-    loop = asyncio.new_event_loop()
-
-    async def session() -> Any:
-        return ClientSession(connector=aiohttp_connector())
-
-    client = loop.run_until_complete(session())
+    client: Any = None
 
     async def call() -> None:
+        nonlocal client
+        if client is None:  # a session belongs to the loop in which it was made
+            client = ClientSession(connector=aiohttp_connector())
         async with client.get(URL) as response:
             await response.read()
 
-    return timed_async(call, loop)
+    async def close() -> None:
+        await client.close()
+
+    return timed_async(config, call, close)
 
 
 def grpc(config: Config, situation: str) -> Callable[[int], float]:
-    import atexit
     from concurrent.futures import ThreadPoolExecutor
 
     import grpc
@@ -101,10 +103,10 @@ def grpc(config: Config, situation: str) -> Callable[[int], float]:
     server.add_generic_rpc_handlers((handler,))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    atexit.register(server.stop, None)
+    config.endings.append(lambda: server.stop(None).wait())
     config.serve(traffic.headers(situation))
     channel = grpc.insecure_channel(f"127.0.0.1:{port}")
-    atexit.register(channel.close)
+    config.endings.append(channel.close)
     call = channel.unary_unary("/bench.Bench/Echo")
     return timed(lambda: call(b"ok"))
 

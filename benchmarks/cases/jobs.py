@@ -16,12 +16,11 @@ JOBS = 50
 
 
 def executor(config: Config, situation: str) -> Callable[[int], float]:
-    import atexit
     from concurrent.futures import ThreadPoolExecutor
 
     config.serve(traffic.headers(situation))
     pool = ThreadPoolExecutor(1)
-    atexit.register(pool.shutdown)
+    config.endings.append(pool.shutdown)
 
     def jobs() -> None:
         for future in [pool.submit(int) for _ in range(JOBS)]:

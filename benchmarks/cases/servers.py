@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from .. import traffic
@@ -49,7 +48,7 @@ def serve_wsgi(app: Any, situation: str) -> Callable[[int], float]:
     return timed(request)
 
 
-def serve_asgi(app: Any, situation: str) -> Callable[[int], float]:
+def serve_asgi(config: Config, app: Any, situation: str) -> Callable[[int], float]:
     scope = traffic.scope(situation)
 
     async def receive() -> Any:
@@ -61,7 +60,7 @@ def serve_asgi(app: Any, situation: str) -> Callable[[int], float]:
     async def request() -> None:
         await app(scope.copy(), receive, send)
 
-    return timed_async(request, asyncio.new_event_loop())
+    return timed_async(config, request)
 
 
 def wsgi(config: Config, situation: str) -> Callable[[int], float]:
@@ -69,7 +68,7 @@ def wsgi(config: Config, situation: str) -> Callable[[int], float]:
 
 
 def asgi(config: Config, situation: str) -> Callable[[int], float]:
-    return serve_asgi(config.bare_asgi(BareASGI), situation)
+    return serve_asgi(config, config.bare_asgi(BareASGI), situation)
 
 
 def flask(config: Config, situation: str) -> Callable[[int], float]:
@@ -102,7 +101,7 @@ def starlette(config: Config, situation: str) -> Callable[[int], float]:
     async def view(request: Any) -> Any:
         return PlainTextResponse("ok")
 
-    return serve_asgi(Starlette(routes=[Route("/", view)]), situation)
+    return serve_asgi(config, Starlette(routes=[Route("/", view)]), situation)
 
 
 def fastapi(config: Config, situation: str) -> Callable[[int], float]:
@@ -114,7 +113,7 @@ def fastapi(config: Config, situation: str) -> Callable[[int], float]:
     async def view() -> dict[str, str]:
         return {"ok": "yes"}
 
-    return serve_asgi(app, situation)
+    return serve_asgi(config, app, situation)
 
 
 BAGGAGE = {

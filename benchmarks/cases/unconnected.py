@@ -49,17 +49,26 @@ class Transport(asyncio.Transport):
         pass
 
     def close(self) -> None:
-        pass
+        self._loop.call_soon(self._protocol.connection_lost, None)
 
     abort = close
 
 
-def disconnect_urllib3() -> None:
-    """Give urllib3's connections such a socket, requests' included."""
+def urllib3_pool() -> type:
+    """A connection pool class of urllib3's with such sockets, for ``pool_classes_by_scheme``."""
+    from urllib3 import HTTPConnectionPool
     from urllib3.connection import HTTPConnection
 
-    HTTPConnection._new_conn = lambda self: Socket()  # type: ignore[assignment,return-value]
-    HTTPConnection.is_connected = property(lambda self: self.sock is not None)  # type: ignore[assignment,method-assign]
+    class Connection(HTTPConnection):
+        is_connected = property(lambda self: self.sock is not None)  # type: ignore[assignment]
+
+        def _new_conn(self) -> Any:
+            return Socket()
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Connection
+
+    return Pool
 
 
 def aiohttp_connector() -> Any:

@@ -1,0 +1,1 @@
+"""What lanebaggage costs, held by counts that noise cannot change."""
