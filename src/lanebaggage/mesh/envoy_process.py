@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -23,9 +24,13 @@ if TYPE_CHECKING:
 
     from ..routing.envoy.options import Json
 
+_PREFIX: Final = re.compile(r"(?:\[[^]]*\]\s*)+")
+"""Of a line in Envoy's log: time, thread, level and place in its source."""
+
 READY_WITHIN: Final = 30.0
 """Seconds; 0.1 is usual, the first start on a busy machine can take a second."""
 STOPPED_WITHIN: Final = 5.0
+_LOGGED_WITHIN: Final = 0.5
 
 _WATCHDOG: Final = 'trap \'\' INT TERM HUP; cat >/dev/null; kill -9 "$1" 2>/dev/null; rm -rf "$2"'
 """Ends Envoy when its own input ends, which is when the process that holds the other end is no more, for whatever reason."""
@@ -147,10 +152,15 @@ class Envoy:
         raise MeshError(f"Envoy was not ready within {READY_WITHIN:g} seconds: {self.said()}")
 
     def said(self) -> str:
-        """The last of what it logged, without the configuration that it repeats in full."""
-        texts = [self.path(name).read_text(errors="replace") for name in ("stderr", "envoy.log") if self.path(name).exists()]
-        lines = [line[:400] for text in texts for line in text.splitlines() if line.strip()]
-        return "\n".join(lines[-5:]) or "it said nothing"
+        """The last of what it logged, without the configuration that it repeats in full; waits a moment for it."""
+        deadline = time.monotonic() + _LOGGED_WITHIN
+        while True:
+            files = [self.path(name) for name in ("stderr", "envoy.log")]
+            texts = [path.read_text(errors="replace") for path in files if path.exists()]
+            lines = [_PREFIX.sub("", line)[:600] for text in texts for line in text.splitlines() if line.strip()]
+            if lines or time.monotonic() > deadline:
+                return "\n".join(lines[-5:]) or "it said nothing"
+            time.sleep(0.01)
 
     # --- asking
 

