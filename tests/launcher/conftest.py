@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LAUNCH = [sys.executable, "-m", "lanebaggage", "run"]
 HEADER = "x-asm-prefer-tag"
+PORT = r"127\.0\.0\.1:[1-9]\d*"
 ON = "import sys; m = sys.modules.get('lanebaggage.instrumentation'); print('on' if m and m.report().rows else 'off')"
 """Prints whether lanebaggage is on, without importing it."""
 
@@ -127,7 +128,7 @@ def serve(tmp_path: Path, upstream: Recorder) -> Callable[..., Any]:
 
         get.process, get.log, get.until = process, log, until  # type: ignore[attr-defined] # for tests of more than requests
         try:
-            address = until(r"http://127\.0\.0\.1:\d+")
+            address = f"http://{until(PORT)}"
             _listening(int(address.rpartition(":")[2]), process)
             yield get
         finally:

@@ -28,6 +28,7 @@ SERVERS = {
     "uvicorn by module": [PY, "-m", "uvicorn", "service:api", "--port", "0"],
     "uvicorn reload": ["uvicorn", "service:api", "--port", "0", "--reload"],
     "uvicorn workers": ["uvicorn", "service:api", "--port", "0", "--workers", "2"],
+    "uwsgi": ["uwsgi", "--http-socket", "127.0.0.1:0", "--wsgi-file", "service.py", "--callable", "app", "--die-on-term"],
     "flask run": ["flask", "--app", "service", "run", "--port", "0"],
     "flask debug": ["flask", "--app", "service", "run", "--port", "0", "--debug"],
 }
