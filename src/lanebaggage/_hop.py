@@ -97,30 +97,29 @@ def read(headers: Any) -> Carried | None:
     """What the headers of a request or message carry, in any of the shapes that ``extract`` takes."""
     if headers is None:
         return None
-    pairs = headers
-    if hasattr(headers, "items"):
-        if "wsgi.version" in headers:
-            return _runtime.wire.from_environ(headers)
-        pairs = headers.items()
-    return _runtime.wire.from_pairs(
-        (name, value) for name, values in pairs for value in (values if isinstance(values, (list, tuple)) else (values,))
-    )
+    items = getattr(headers, "items", None)
+    if items is None:
+        return _runtime.wire.from_pairs(headers)
+    return _runtime.wire.from_environ(headers) if "wsgi.version" in headers else _runtime.wire.from_pairs(items())
 
 
 def _write(headers: Any, current: Carried) -> None:
-    pairs = list(headers.items() if hasattr(headers, "items") else headers)
+    mapping = hasattr(headers, "items")
     own: dict[str, tuple[Any, Any]] = {}
-    for name, value in pairs:
-        own.setdefault(text(name).lower(), (name, value))
+    first = None
+    for pair in headers.items() if mapping else headers:
+        name = pair[0]
+        own.setdefault((name if type(name) is str else text(name)).lower(), pair)
+        first = first or pair
 
     def existing(name: str) -> str | None:
         return text(own[name][1]) if name in own else None
 
     for name, value in _runtime.wire.additions(current, existing):
-        like_name, like_value = own.get(name) or (pairs[0] if pairs else (name, value))
+        like_name, like_value = own.get(name) or first or (name, value)
         key = own[name][0] if name in own else (name.encode("ascii") if isinstance(like_name, bytes) else name)
         new = value.encode("latin-1") if isinstance(like_value, bytes) else value
-        if hasattr(headers, "items"):
+        if mapping:
             headers[key] = new
         else:
             headers[:] = [pair for pair in headers if text(pair[0]).lower() != name]
