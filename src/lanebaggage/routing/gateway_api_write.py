@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from .._settings import BAGGAGE, BAGGAGE_MODE, TRACE_ID_MODE
-from .model import WEIGHTED
-from .writing import baggage_regex, default_entry, first_with, literally, online_rules, yaml_text
+from .writing import baggage_regex, default_entry, first_with, literally, online_rules, shares_of, yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .matching import Match, StringMatch
-    from .model import LaneGroup
+    from .model import IngressWeight, Lane, LaneGroup
     from .services import ServiceRef
     from .writing import Written
 
@@ -43,9 +42,7 @@ NO_ORDER: Final = (
     "Gateway API cannot say: first rule first. The most specific match goes first there; make the rules disjoint.",
 )
 NO_TEXT_PREFIX: Final = "Gateway API cannot say: a prefix of text. {value} is compared by whole path elements here."
-NO_ERROR: Final = (
-    "Gateway API cannot say: 503 for lane {lane}, which {service} is missing from. A rule without backend answers 500."
-)
+NO_ERROR: Final = "Gateway API cannot say: 503 for lane {lane}, which lacks {service}. A rule without backend answers 500."
 
 
 def write_gateway_api(groups: Iterable[LaneGroup], *, selectors: Mapping[ServiceRef, Mapping[str, str]] | None = None) -> str:
@@ -140,8 +137,8 @@ def _gateway_routes(group: LaneGroup, port: int) -> list[Written]:
     rules = online_rules(group)
     if len(rules) > 1:
         comments += NO_ORDER
-    if group.strategy == WEIGHTED:
-        by_hosts.setdefault(_hostnames(group.weighted_hosts), []).append(_weights(group, port, comments))
+    if shares := shares_of(group):
+        by_hosts.setdefault(_hostnames(group.weighted_hosts), []).append(_weights(group, shares, port, comments))
     for lane, rule in rules:
         entry = rule.destination
         target = first_with(group, entry, *([lane.name, group.fallback(entry)] if group.permissive else [lane.name]))
@@ -177,15 +174,13 @@ def _filters(group: LaneGroup, lane: str) -> list[dict[str, Any]]:
     return [{"type": "RequestHeaderModifier", "requestHeaderModifier": changes}]
 
 
-def _weights(group: LaneGroup, port: int, comments: list[str]) -> dict[str, Any]:
+def _weights(group: LaneGroup, shares: list[tuple[Lane, IngressWeight]], port: int, comments: list[str]) -> dict[str, Any]:
     backends = []
-    for lane in group.lanes:
-        if lane.weight is not None and lane.weight.destination in group.services:
-            entry = lane.weight.destination
-            target = first_with(group, entry, lane.name, group.fallback(entry))
-            if target is not None:
-                more = {"weight": lane.weight.weight, "filters": _filters(group, lane.name)}
-                backends.append(_backend(entry, target, lane.weight.port or port, **more))
+    for lane, share in shares:
+        entry = share.destination
+        target = first_with(group, entry, lane.name, group.fallback(entry)) if group.permissive else None
+        more = {"weight": share.weight or 1, "filters": _filters(group, lane.name)}
+        backends.append(_backend(entry, target or lane.name, share.port or port, **more))
     matches = [_match(match, comments) for match in group.weighted_matches]
     return {"matches": matches, "backendRefs": backends}
 

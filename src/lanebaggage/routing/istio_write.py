@@ -12,7 +12,7 @@ from .._settings import BAGGAGE, BAGGAGE_MODE, TRACE_ID_MODE
 from .matching import ANY_REQUEST
 from .model import WEIGHTED
 from .routes import MESH
-from .writing import baggage_regex, default_entry, first_with, http_match, literally, online_rules, yaml_text
+from .writing import baggage_regex, default_entry, first_with, http_match, literally, online_rules, shares_of, yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -121,7 +121,8 @@ def _destination(
 def _ingress(group: LaneGroup, asm_fallback: bool) -> Written:
     comments = list(NO_BAGGAGE_EDIT) if group.mode == BAGGAGE_MODE else []
     weighted = group.strategy == WEIGHTED
-    routes = [_weights(group, asm_fallback)] if weighted else []
+    shares = shares_of(group)
+    routes = [_weights(group, shares, asm_fallback)] if shares else []
     hosts: list[str] = [*group.weighted_hosts] if weighted else []
     for lane, rule in online_rules(group):
         hosts += rule.hosts or ["*"]
@@ -151,17 +152,14 @@ def _headers(group: LaneGroup, lane: str) -> dict[str, Any]:
     return {"headers": {"request": request}}
 
 
-def _weights(group: LaneGroup, asm_fallback: bool) -> dict[str, Any]:
-    hosts = _authorities(group.weighted_hosts)
+def _weights(group: LaneGroup, shares: list[tuple[Lane, IngressWeight]], asm_fallback: bool) -> dict[str, Any]:
     destinations = []
-    for lane in group.lanes:
-        if lane.weight is None or lane.weight.destination not in group.services:
-            continue
-        target = first_with(group, lane.weight.destination, lane.name, group.fallback(lane.weight.destination))
-        if target is not None:
-            more = {"weight": lane.weight.weight, **_headers(group, lane.name)}
-            weight = lane.weight
-            destinations.append(_destination(group, weight.destination, target, asm_fallback, weight.port, **more))
+    for lane, share in shares:
+        entry = share.destination
+        target = first_with(group, entry, lane.name, group.fallback(entry)) if group.permissive else None
+        more = {"weight": share.weight, **_headers(group, lane.name)}
+        destinations.append(_destination(group, entry, target or lane.name, asm_fallback, share.port, **more))
+    hosts = _authorities(group.weighted_hosts)
     matches = [{**http_match(match), **host} for match in group.weighted_matches or (ANY_REQUEST,) for host in hosts]
     return {"name": "weights", **_when(matches), "route": destinations}
 

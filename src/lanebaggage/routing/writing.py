@@ -28,10 +28,11 @@ def yaml_text(written: Iterable[Written]) -> str:
         import yaml
     except ImportError:
         raise RoutingError("writing YAML needs PyYAML: pip install 'lanebaggage[mesh]'") from None
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     texts = []
     for comments, document in written:
         above = "".join(f"# {comment}\n" for comment in comments)
-        texts.append(above + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120))
+        texts.append(above + yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120))
     return "---\n".join(texts)
 
 
@@ -73,11 +74,18 @@ def online_rules(group: LaneGroup) -> list[tuple[Lane, IngressRule]]:
     return [(lane, rule) for lane in group.lanes for rule in lane.rules if rule.online and rule.destination in group.services]
 
 
+def shares_of(group: LaneGroup) -> list[tuple[Lane, IngressWeight]]:
+    """The lanes that get requests by weight: a single one gets all of them, 0 gets none."""
+    if group.strategy != WEIGHTED:
+        return []
+    shares = [(lane, lane.weight) for lane in group.lanes if lane.weight is not None]
+    shares = shares if len(shares) == 1 else [(lane, share) for lane, share in shares if share.weight > 0]
+    return [(lane, share) for lane, share in shares if share.destination in group.services]
+
+
 def default_entry(group: LaneGroup) -> IngressRule | IngressWeight | None:
     """What requests at the gateway are sent to that no rule matches: the baseline lane's entry, or else the first one."""
     if not group.permissive:
         return None
-    entries: list[tuple[Lane, IngressRule | IngressWeight]] = [*online_rules(group)]
-    if group.strategy == WEIGHTED:
-        entries = [(lane, lane.weight) for lane in group.lanes if lane.weight is not None]
+    entries: list[tuple[Lane, IngressRule | IngressWeight]] = [*online_rules(group), *shares_of(group)]
     return next((entry for lane, entry in entries if lane.name == group.baseline), entries[0][1] if entries else None)
