@@ -125,10 +125,9 @@ def claimed(host: str) -> tuple[Carrier, Origin] | None:
         if carrier.topology.knows(name) and _serves(carrier, here):
             carrier.topology.ready()
             return carrier, here
-    if not _open or here.outside or is_local(name):
+    if not _open or here.outside or is_local(name) or any(carrier.topology.reaches(name) for carrier in _open):
         return None
-    carrier = next((carrier for carrier in reversed(_open) if _serves(carrier, here)), _open[-1])
-    return None if carrier.topology.reaches(name) else (carrier, here)
+    return next((carrier for carrier in reversed(_open) if _serves(carrier, here)), _open[-1]), here
 
 
 def _serves(carrier: Carrier, here: Origin) -> bool:

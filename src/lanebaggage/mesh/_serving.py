@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import threading
 from contextvars import Context, ContextVar
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from .. import _runtime
+from .. import _runtime, instrumentation
+from .._context import CARRIED
 from .._settings import Settings
 from .hops import HOP_HEADER
 from .traffic import CLIENT, Origin
 
 if TYPE_CHECKING:
     from .hops import Hop
+    from .traffic import Headers
 
 SERVING: Final[ContextVar[Hop | None]] = ContextVar("lanebaggage.mesh.serving", default=None)
 
 _UNKNOWN: Final = Origin()
 
 
-def context_of(hop: Hop) -> Context:
-    """A context with nothing in it but the hop, so that only headers can bring a lane into the application."""
+def context_of(hop: Hop, app: Any, headers: Headers) -> Context:
+    """A context with nothing in it but the hop, so that only headers can bring a lane into the application.
+
+    An application whose class nobody instruments, such as a function, gets its request's lane from the server that calls
+    it; where the library is on, the in-process engine does as those servers do.
+    """
     context = Context()
     context.run(SERVING.set, hop)
+    if not hasattr(type(app).__call__, "__wrapped__") and any(instrumentation.report()):
+        context.run(CARRIED.set, _runtime.wire.from_pairs(headers))
     return context
 
 

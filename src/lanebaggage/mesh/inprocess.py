@@ -147,20 +147,22 @@ class InProcess:
         if isinstance(instance.app, WSGI):
             self._workers.run(lambda: _wsgi.pour(lambda: self._call(route, method, path, body), sink))
         else:
-            application = self._running[instance]
-            application.serve(method, path, route.headers, body, route.hop, context_of(route.hop), sink)
+            assert isinstance(instance.app, ASGI)
+            context = context_of(route.hop, instance.app.app, route.headers)
+            self._running[instance].serve(method, path, route.headers, body, route.hop, context, sink)
 
     def _call(self, route: Route, method: str, path: str, body: bytes) -> Reply:
         """Have a WSGI application serve a request in this thread."""
         hop = route.hop
         assert hop.instance is not None
         assert isinstance(hop.instance.app, WSGI)
+        app = hop.instance.app.app
         environ = _wsgi.environ_of(method, path, route.headers, body)
 
         def finish() -> None:
             self._finish(route, reply.head)
 
-        reply = _wsgi.call(hop.instance.app.app, environ, hop, context_of(hop), finish)
+        reply = _wsgi.call(app, environ, hop, context_of(hop, app, route.headers), finish)
         hop.status = reply.head.status
         return reply
 
