@@ -180,9 +180,9 @@ class Tornado(Sockets):
         def callback(request: Any) -> None:
             from tornado.httputil import HTTPHeaders, ResponseStartLine
 
-            request.connection.write_headers(
-                ResponseStartLine("HTTP/1.1", 200, "OK"), HTTPHeaders({"Content-Length": "2"}), probe().encode()
-            )
+            body = probe().encode()
+            headers = HTTPHeaders({"Content-Length": str(len(body))})
+            request.connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), headers, body)
             request.connection.finish()
 
         texts = {**probe.views(), "/thread": probe.threaded_async, "/timeout": probe.timed}

@@ -64,8 +64,11 @@ class _Patch:
     def undo(self) -> bool:
         """Put back what was found; False where a later patch of somebody else stays on top."""
         self.gate.on = False
-        if vars(self.owner).get(self.name, _MISSING) is not self.replacement:
-            self.top = vars(self.owner).get(self.name, _MISSING)
+        current = vars(self.owner).get(self.name, _MISSING)
+        if current is self.found:
+            return True  # somebody, such as a mock that ended, has put it back
+        if current is not self.replacement:
+            self.top = current
             return False
         if self.found is _MISSING:
             delattr(self.owner, self.name)
