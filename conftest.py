@@ -27,20 +27,28 @@ if TYPE_CHECKING:
     from sybil import Document, Example
 
 HERE = Path(__file__).parent
-_FILE = re.compile(r"<!-- file: (\S+) -->\s*```python\n\Z")
+_FILE = re.compile(r"<!-- file: (\S+) -->\s*\Z")
 
 
 class PythonBlocks(PythonCodeBlockParser):
     """Python blocks, those taken from a file included."""
 
-    def evaluate(self, example: Example) -> str | None:
-        start = example.document.text.rfind("```python", 0, example.region.start + 10)
-        taken = _FILE.search(example.document.text[max(0, start - 200) : start] + "```python\n")
-        if taken is None:
-            return super().evaluate(example)
+    def __call__(self, document: Document) -> Any:
+        for region in super().__call__(document):
+            if taken := _FILE.search(document.text[max(0, region.start - 200) : region.start]):
+                region.evaluator = stands_in(taken[1])
+            yield region
+
+
+def stands_in(path: str) -> Any:
+    """An evaluator that looks a block up in a file, whatever their indentation."""
+
+    def evaluate(example: Example) -> str | None:
         shown = " ".join(example.parsed.split())
-        there = " ".join((HERE / taken[1]).read_text(encoding="utf-8").split())
-        return None if shown in there else f"this block no longer stands in {taken[1]}"
+        there = " ".join((HERE / path).read_text(encoding="utf-8").split())
+        return None if shown in there else f"this block no longer stands in {path}"
+
+    return evaluate
 
 
 def run_console(example: Example) -> str | None:
