@@ -24,7 +24,7 @@ from flask import Flask, Response, request
 
 import lanebaggage
 from lanebaggage import MeshError
-from lanebaggage.mesh import ASGI, WSGI, Mesh
+from lanebaggage.mesh import ASGI, HOP_HEADER, WSGI, Mesh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -324,6 +324,31 @@ async def _disconnect(receive: Any) -> None:
         pass
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_body_is_closed_once(mesh: Mesh, whole: bool) -> None:
+    """PEP 3333: ``close()`` of what an application returned is called, whether it was read to its end or given up."""
+    closed: list[str] = []
+
+    class Parts:
+        def __iter__(self) -> Iterator[bytes]:
+            return iter((b"one", b"two"))
+
+        def close(self) -> None:
+            closed.append("closed")
+
+    def app(_environ: Any, start_response: Any) -> Parts:
+        start_response("200 OK", [])
+        return Parts()
+
+    mesh.service("mockb", v1=app)
+    with httpx.stream("GET", "http://mockb/") as answer:
+        parts = answer.iter_raw()
+        assert next(parts) == b"one"
+        if whole:
+            assert list(parts) == [b"two"]
+    assert closed == ["closed"]
+
+
 @pytest.mark.parametrize("kind", ["WSGI", "ASGI"])
 def test_an_exception_is_a_500_and_stands_in_the_tree(mesh: Mesh, kind: str) -> None:
     """As on a server: the caller gets an answer; the call knows the exception."""
@@ -540,6 +565,7 @@ def test_nothing_is_left_when_the_last_mesh_closes() -> None:
             mesh.service(name, v1=echo_fastapi())
         assert requests.get("http://mocka/echo", timeout=5).text == requests.get("http://mockb/echo", timeout=5).text
         assert (len(outer.calls), len(inner.calls)) == (1, 1)
+        assert lanebaggage._runtime.settings.pass_through == (HOP_HEADER,)
         inner.close()
         assert mesh.gateway is None
         assert requests.get("http://mocka/echo", timeout=5).status_code == 200

@@ -221,10 +221,9 @@ class Mesh:
         :param json: the body as JSON, unless ``data`` is given.
         :param timeout: seconds; the mesh's own unless given.
         :return: the call: status, headers, body, and the hops that it took.
-        :raises MeshError: there was no answer in time, or the mesh cannot be started.
+        :raises MeshError: there was no whole answer in time, or the mesh cannot be started.
         """
         self._make_ready()
-        self._forwarding.ensure()
         if path is None and service.startswith("/"):
             host, path = None, service
         else:
@@ -244,8 +243,10 @@ class Mesh:
         started = time.perf_counter()
         try:
             answer = self.engine.exchange(Outgoing(method, path, host, list(given.items()), body, timeout or self.timeout))
-        except TimeoutError as error:
-            raise MeshError(f"no answer in time: {error}\n{call.tree}") from error
+        except (TimeoutError, ConnectionError) as error:
+            self.engine.settle(call)
+            what = "no answer in time" if isinstance(error, TimeoutError) else "the answer broke off"
+            raise MeshError(f"{what}: {error}\n{call.tree}") from error
         call.duration = time.perf_counter() - started
         self._fill(call, answer)
         return call
@@ -287,6 +288,7 @@ class Mesh:
         self.close()
 
     def _make_ready(self, progress: Callable[[Instance], None] | None = None) -> None:
+        self._forwarding.ensure()
         if not self._waiting:
             return
         with self._lock:
