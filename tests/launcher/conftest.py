@@ -97,10 +97,10 @@ def serve(tmp_path: Path, upstream: Recorder) -> Callable[..., Any]:
     (tmp_path / "service.py").write_text(SERVICE)
 
     @contextmanager
-    def serve(*command: str, launch: list[str] | None = None, env: dict[str, str] | None = None) -> Iterator[Any]:
+    def serve(*command: str, port: bool = True) -> Iterator[Any]:
         process = subprocess.Popen(
-            [*([*LAUNCH, "--"] if launch is None else launch), *command],
-            env=environment(UPSTREAM=upstream.url(), **(env or {})),
+            [*LAUNCH, "--", *command],
+            env=environment(UPSTREAM=upstream.url()),
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -128,8 +128,9 @@ def serve(tmp_path: Path, upstream: Recorder) -> Callable[..., Any]:
 
         get.process, get.log, get.until = process, log, until  # type: ignore[attr-defined] # for tests of more than requests
         try:
-            address = f"http://{until(PORT)}"
-            _listening(int(address.rpartition(":")[2]), process)
+            address = f"http://{until(PORT)}" if port else ""
+            if port:
+                _listening(int(address.rpartition(":")[2]), process)
             yield get
         finally:
             process.terminate()

@@ -83,3 +83,22 @@ def test_a_directory_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> Non
     """Where site-packages cannot be written, the error names the file and what to do."""
     with pytest.raises(hook.HookError, match=r"lanebaggage-auto.*run this as the owner"):
         hook.install(tmp_path / "absent")
+
+
+def test_a_volume_and_a_variable_are_enough(tmp_path: Path) -> None:
+    """A copy of the package on a volume, and PYTHONPATH, switch lanebaggage on in a Python that has none of it."""
+    import shutil
+
+    import lanebaggage
+
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "service"], check=True, env=environment())
+    shutil.copytree(Path(lanebaggage.__file__).parent, tmp_path / "volume/lanebaggage")
+    path = f"{tmp_path}/volume/lanebaggage/_launcher/site:{tmp_path}/volume"
+    done = subprocess.run(
+        [tmp_path / "service/bin/python", "-c", ON],
+        env=environment(PYTHONPATH=path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("on\n", "")

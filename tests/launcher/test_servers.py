@@ -131,3 +131,49 @@ def test_the_start_up_cost_is_that_of_the_core(tmp_path: Path) -> None:
     launcher = ["", ".options", ".python", ".start", ".children"]
     assert int(launched.stdout) - int(own.stdout) == len(launcher) + len(["sitecustomize"])
     assert os.environ.get("PYTHONPATH", "").count("_launcher") == 0
+
+
+TASKS = """
+import os
+from urllib.request import urlopen
+from celery import Celery
+
+app = Celery("tasks", broker="filesystem://")
+app.conf.update(broker_transport_options={name: "queue" for name in ("data_folder_in", "data_folder_out", "control_folder")})
+
+@app.task
+def call():
+    urlopen(os.environ["UPSTREAM"] + str(os.getpid())).read()
+"""
+SEND = """
+import lanebaggage, tasks
+for lane in ("s2", "s3", None):
+    with lanebaggage.lane(lane):
+        tasks.call.delay()
+"""
+
+
+def test_a_prefork_worker_keeps_each_tasks_lane(serve: Any, run: Any, upstream: Recorder, tmp_path: Path) -> None:
+    """Celery's pool of forked processes is reached, and a task runs in the lane of whoever sent it."""
+    (tmp_path / "queue").mkdir()
+    (tmp_path / "tasks.py").write_text(TASKS)
+    assert run(PY, "-c", SEND).stderr == ""
+    worker = [
+        "celery",
+        "-A",
+        "tasks",
+        "worker",
+        "-P",
+        "prefork",
+        "-c",
+        "1",
+        "-l",
+        "INFO",
+        "--without-mingle",
+        "--without-gossip",
+    ]
+    with serve(*worker, port=False) as celery:
+        for _ in range(3):
+            celery.until("succeeded")
+    assert sorted(upstream.values()) == [[], ["s2"], ["s3"]]
+    assert {request.path for request in upstream.requests} != {f"/{celery.process.pid}"}
