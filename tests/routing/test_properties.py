@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lanebaggage.routing import Decision, Lane, LaneGroup, Request, Router, RoutingError, TraceMemory
+from lanebaggage.routing import Decision, LaneGroup, Request, Router, RoutingError, TraceMemory
 from routing import reference
-from routing.lane_groups import LANES, SERVICES, down, lane_groups, lanes, requests
+from routing.lane_groups import LANES, down, lane_groups, lanes, requests
 
 
 def answer_of(decision: Decision) -> reference.Answer:
@@ -125,11 +127,19 @@ def test_nothing_in_a_request_raises(service: str, headers: list, path: str) -> 
 
 def test_lanes_keep_what_they_share() -> None:
     """Replacing a lane leaves the other lanes' compiled parts in place, unless they fall back to it."""
-    group = LaneGroup.simple(baseline="s1", lanes={"s1": ["mocka"], "s2": ["mocka"], "s3": ["mocka"]})
-    router = Router(group)
-    before = dict(router._compiled.lanes)
-    router.replace(Lane("s2", {"v": "4"}, tuple(SERVICES[:1])))
-    after = router._compiled.lanes
-    assert after["s1"] is before["s1"]
-    assert after["s3"] is before["s3"]
-    assert after["s2"] is not before["s2"]
+    router = Router(LaneGroup.simple(baseline="s1", lanes={"s1": ["mocka"], "s2": ["mocka"], "s3": ["mocka"]}))
+    requests_of = {lane: Request(headers=[("x-asm-prefer-tag", lane)]) for lane in ("s1", "s2", "s3")}
+
+    def compiled() -> dict[str, list]:
+        return {lane: [router.route("mocka", request), *router._compiled.rules[lane]] for lane, request in requests_of.items()}
+
+    def same(before: dict[str, list]) -> list[str]:
+        after = compiled()
+        return [lane for lane in after if all(new is old for new, old in zip(after[lane], before[lane], strict=True))]
+
+    before = compiled()
+    router.replace(replace(router.group.lane("s2"), selector={"version": "v4"}))
+    assert same(before) == ["s1", "s3"]
+    before = compiled()
+    router.replace(replace(router.group.lane("s1"), selector={"version": "v5"}))
+    assert same(before) == []

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from .decision import NO_HEADERS, NOT_FOUND, Decision
+from .matching import ANY_REQUEST, Match, StringMatch
 from .model import WEIGHTED
 from .plans import Plan
 from .services import host_matches
@@ -23,22 +24,21 @@ if TYPE_CHECKING:
     from .request import Request
     from .services import ServiceRef
 
-    Table: TypeAlias = dict[str, list[tuple[int, "Rule"]]]
+    Entry: TypeAlias = tuple[int, "Rule", Match | None]
+    """Place among the rules, the rule, and what is left to compare once the index has led to it."""
+    Table: TypeAlias = dict[str, list[Entry]]
 
 
 class Rule:
     """A lane rule and, once made, the plan of its entry service."""
 
-    __slots__ = ("lane", "plan", "rule")
+    __slots__ = ("any_host", "lane", "plan", "rule")
 
     def __init__(self, rule: IngressRule, lane: str) -> None:
         self.rule = rule
         self.lane = lane
+        self.any_host = not rule.hosts or "*" in rule.hosts
         self.plan: Plan | None = None
-
-    def matches(self, request: Request, *, each: bool) -> bool:
-        """Whether the rule is for this request."""
-        return host_matches(self.rule.hosts, request.host) and self.rule.match.matches(request, each=each)
 
 
 class RuleIndex:
@@ -53,34 +53,42 @@ class RuleIndex:
     def __init__(self, rules: Iterable[Rule], first_header: str) -> None:
         self._headers: dict[str, Table] = {}
         self._uris: Table = {}
-        self._rest: list[tuple[int, Rule]] = []
-        for entry in enumerate(rules):
-            match = entry[1].rule.match
+        self._rest: list[Entry] = []
+        for at, rule in enumerate(rules):
+            match = rule.rule.match
             exact = {name.lower(): condition.value for name, condition in match.headers if condition.kind == "exact"}
             if exact:
                 name = first_header if first_header in exact else next(iter(exact))
-                self._headers.setdefault(name, {}).setdefault(exact[name], []).append(entry)
+                looked_up = (name, StringMatch("exact", exact[name]))
+                others = tuple(pair for pair in match.headers if (pair[0].lower(), pair[1]) != looked_up)
+                entries = self._headers.setdefault(name, {}).setdefault(exact[name], [])
+                match = Match(match.uri, others)
             elif match.uri is not None and match.uri.kind == "exact":
-                self._uris.setdefault(match.uri.value, []).append(entry)
+                entries = self._uris.setdefault(match.uri.value, [])
+                match = Match(None, match.headers)
             else:
-                self._rest.append(entry)
+                entries = self._rest
+            entries.append((at, rule, None if match == ANY_REQUEST else match))
 
     def find(self, request: Request, *, each: bool) -> Rule | None:
         """The first rule for a request, or None."""
-        candidates: list[Sequence[tuple[int, Rule]]] = [self._rest] if self._rest else []
+        candidates: list[list[Entry]] = [self._rest] if self._rest else []
         for name, table in self._headers.items():
             candidates += [table[value] for value in request.texts(name, each=each) if value in table]
         if self._uris and (by_uri := self._uris.get(request.plain_path)):
             candidates.append(by_uri)
-        best: tuple[int, Rule] | None = None
+        best: Rule | None = None
+        place = 0
         for entries in candidates:
-            for entry in entries:
-                if best is not None and entry[0] >= best[0]:
+            for at, rule, match in entries:
+                if best is not None and at >= place:
                     break
-                if entry[1].matches(request, each=each):
-                    best = entry
+                if (rule.any_host or host_matches(rule.rule.hosts, request.host)) and (
+                    match is None or match.matches(request, each=each)
+                ):
+                    best, place = rule, at
                     break
-        return None if best is None else best[1]
+        return best
 
 
 class Share:
@@ -149,7 +157,8 @@ class Ingress:
         else:
             rule = self._index.find(request, each=self._each)
             plan = None if rule is None else rule.plan or self._by_rule(rule)
-        decision = (plan or self._unmatched).decide(available)
+        plan = plan or self._unmatched
+        decision = plan.first if available is None else plan.decide(available)
         if decision.lane is not None and decision.set_headers:
             baggage = self._carrier.baggage(request, decision.lane)
             if baggage is not None:

@@ -33,7 +33,12 @@ class Service:
 
 
 class Plan:
-    """What is tried, in order: the lane, and the decision if the service has a healthy endpoint there."""
+    """What is tried, in order: the lane, and the decision if the service has a healthy endpoint there.
+
+    :param label: the service, by the name that ``available`` is asked with.
+    :param steps: the decisions, each with its target.
+    :param error: the decision if nothing is healthy.
+    """
 
     __slots__ = ("error", "first", "label", "steps")
 
@@ -43,10 +48,8 @@ class Plan:
         self.error = error
         self.first = steps[0] if steps else error
 
-    def decide(self, available: Available | None) -> Decision:
-        """The decision, given what is healthy; None means all that is declared."""
-        if available is None:
-            return self.first
+    def decide(self, available: Available) -> Decision:
+        """The decision, given what is healthy."""
         label = self.label
         for lane, decision in self.steps:
             if available(label, lane):

@@ -10,7 +10,7 @@ from threading import Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
-from .carrier import Carrier
+from .carrier import FROM_BAGGAGE, FROM_TRACE, Carrier
 from .decision import NOT_FOUND, Decision
 from .errors import RoutingError
 from .ingress import Ingress, Rule
@@ -18,10 +18,14 @@ from .plans import Planner, Service
 from .services import plain_host
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from .memory import TraceMemory
     from .model import Lane, LaneGroup
     from .plans import Available, Plan
     from .request import Request
+
+    Plans: TypeAlias = dict[str | None, Plan]
 
 _CHOICES: Final = {
     "unknown_lane": ("baseline", "fallback", "error"),
@@ -33,29 +37,23 @@ _CHOICES: Final = {
 }
 
 
-class _Lane:
-    """A lane, compiled: its rules, and the plans made so far, by service."""
-
-    __slots__ = ("lane", "plans", "restored", "rules")
-
-    def __init__(self, lane: Lane | None) -> None:
-        self.lane = lane
-        self.rules = [Rule(rule, lane.name) for rule in lane.rules if rule.online] if lane else []
-        self.plans: dict[Service, Plan] = {}
-        self.restored: dict[tuple[Service, str], Plan] = {}
-
-
 class _Compiled:
-    """One state of the router, replaced as a whole; lanes that did not change are shared with the state before."""
+    """One state of the router, replaced as a whole; what did not change is shared with the state before.
 
-    __slots__ = ("group", "ingress", "lanes", "none", "planner", "unknown")
+    :param rules: of each lane, those that are online.
+    :param plans: by where the lane was found, service, and lane; None is no lane. Filled at first use.
+    """
 
-    def __init__(self, group: LaneGroup, lanes: dict[str, _Lane], planner: Planner) -> None:
+    __slots__ = ("group", "ingress", "planner", "plans", "rules", "unknown")
+
+    def __init__(
+        self, group: LaneGroup, planner: Planner, rules: dict[str, list[Rule]], plans: dict[str, dict[Service, Plans]]
+    ) -> None:
         self.group = group
-        self.lanes = lanes
         self.planner = planner
-        self.none = _Lane(None)
-        self.unknown = _Lane(None)
+        self.rules = rules
+        self.plans = plans
+        self.unknown: dict[Service, Plan] = {}
         self.ingress: Ingress | None = None
 
 
@@ -108,7 +106,9 @@ class Router:
         self._strict = not group.permissive
         self._services = _services(group)
         self._changing = Lock()
-        self._compiled = _Compiled(group, {lane.name: _Lane(lane) for lane in group.lanes}, self._planner(group))
+        self._compiled = _Compiled(
+            group, self._planner(group), {lane.name: _online(lane) for lane in group.lanes}, self._no_plans()
+        )
 
     @property
     def group(self) -> LaneGroup:
@@ -147,20 +147,13 @@ class Router:
             value = source
         else:
             value, found = self._carrier.lane(request, memory, now)
-        if value is None:
-            plan = compiled.none.plans.get(called) or self._plan_outside(compiled, compiled.none, called, "no lane")
-        elif (lane := compiled.lanes.get(value)) is None:
-            plan = compiled.unknown.plans.get(called) or self._plan_outside(compiled, compiled.unknown, called, "unknown lane")
-        elif found:
-            plan = lane.restored.get((called, found)) or self._plan_restored(compiled, lane, called, value, found)
-        else:
-            plan = lane.plans.get(called) or self._plan(compiled, lane, called, value)
-        return plan.decide(available)
+        plan = compiled.plans[found][called].get(value) or self._plan(compiled, called, value, found)
+        return plan.first if available is None else plan.decide(available)
 
     def arrived(self, request: Request, memory: TraceMemory, now: float) -> None:
         """Remember the lane of a request's trace ID, as the sidecar of the called instance does in trace-ID mode."""
         trace = self._carrier.trace(request)
-        if trace and (lane := request.value(self.group.route_header)) and lane in self._compiled.lanes:
+        if trace and (lane := request.value(self.group.route_header)) and lane in self._compiled.rules:
             memory.remember(trace, lane, now)
 
     def ingress(self, request: Request, *, available: Available | None = None, choice: float | None = None) -> Decision:
@@ -200,10 +193,19 @@ class Router:
             self._change(replace(group, lanes=tuple(lane for lane in group.lanes if lane is not gone)), name)
 
     def _change(self, group: LaneGroup, name: str) -> None:
+        """Go over to another group, in which one lane differs; what falls back to that lane is planned anew."""
+        before = self._compiled
         everyone = name == group.baseline or name in group.service_fallback.values()
-        before = self._compiled.lanes
-        lanes = {lane.name: before[lane.name] if lane.name != name and not everyone else _Lane(lane) for lane in group.lanes}
-        self._compiled = _Compiled(group, lanes, self._planner(group))
+        rules = {
+            lane.name: before.rules[lane.name] if lane.name != name and not everyone else _online(lane) for lane in group.lanes
+        }
+        plans = self._no_plans()
+        if not everyone:
+            for found, services in before.plans.items():
+                for service, known in services.items():
+                    plans[found][service] = kept = known.copy()
+                    kept.pop(name, None)
+        self._compiled = _Compiled(group, self._planner(group), rules, plans)
 
     # --- compiling
 
@@ -211,10 +213,9 @@ class Router:
         return Planner(group, self._settings["no_lane"], self._settings["unknown_lane"])
 
     def _gateway(self, compiled: _Compiled) -> Ingress:
-        rules = [rule for lane in compiled.group.lanes for rule in compiled.lanes[lane.name].rules]
         return Ingress(
             compiled.group,
-            rules,
+            [rule for rules in compiled.rules.values() for rule in rules],
             compiled.planner,
             self._services,
             self._carrier,
@@ -222,18 +223,24 @@ class Router:
             each=self._settings["repeated"] == "each",
         )
 
-    def _plan(self, compiled: _Compiled, lane: _Lane, called: Service, name: str) -> Plan:
-        plan = lane.plans[called] = compiled.planner.in_lane(called, name, f"lane {name}")
-        return plan
+    def _no_plans(self) -> dict[str, dict[Service, Plans]]:
+        return {found: {service: {} for service in self._services.values()} for found in ("", FROM_BAGGAGE, FROM_TRACE)}
 
-    def _plan_restored(self, compiled: _Compiled, lane: _Lane, called: Service, name: str, found: str) -> Plan:
-        headers = MappingProxyType({compiled.group.route_header: name})
-        plan = compiled.planner.in_lane(called, name, f"lane {name} {found}", None, headers)
-        lane.restored[called, found] = plan
-        return plan
-
-    def _plan_outside(self, compiled: _Compiled, lane: _Lane, called: Service, why: str) -> Plan:
-        plan = lane.plans[called] = compiled.planner.outside(called, why)
+    def _plan(self, compiled: _Compiled, called: Service, value: str | None, found: str) -> Plan:
+        """Make a plan at first use. Values that name no lane share one, since clients choose them."""
+        if value is not None and value not in compiled.rules:
+            plan = compiled.unknown.get(called)
+            if plan is None:
+                plan = compiled.unknown[called] = compiled.planner.outside(called, "unknown lane")
+            return plan
+        if value is None:
+            plan = compiled.planner.outside(called, "no lane")
+        elif found:
+            headers = MappingProxyType({compiled.group.route_header: value})
+            plan = compiled.planner.in_lane(called, value, f"lane {value} {found}", None, headers)
+        else:
+            plan = compiled.planner.in_lane(called, value, f"lane {value}")
+        compiled.plans[found][called][value] = plan
         return plan
 
     def _foreign(self, service: str) -> Decision:
@@ -241,6 +248,10 @@ class Router:
         shown = host if len(host) <= 253 and host.isascii() and host.replace("-", "").replace(".", "").isalnum() else ""
         what = shown or f"a host of {len(service)} characters"
         return Decision(shown, status=NOT_FOUND, reason=f"{what} is no service of lane group {self.group.name}")
+
+
+def _online(lane: Lane) -> list[Rule]:
+    return [Rule(rule, lane.name) for rule in lane.rules if rule.online]
 
 
 def _services(group: LaneGroup) -> dict[str, Service]:

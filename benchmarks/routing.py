@@ -1,0 +1,145 @@
+"""What a routing decision costs, from 1 to 1,000 lanes of 100 services: ``python -m benchmarks.routing``.
+
+Rounds of all sizes take turns in one process, so that what the machine does meanwhile meets each of them; the table has the
+medians, and each size against one lane as the median of the rounds' ratios.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import cycle, islice
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from lanebaggage.routing import LaneGroup, Request, Router, TraceMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LANES = (1, 10, 100, 1000)
+SERVICES = [f"service{number}" for number in range(100)]
+CALLS = 2000
+ROUNDS = 31
+
+
+class Size(NamedTuple):
+    """One lane group: its router, and what is asked of it."""
+
+    lanes: int
+    router: Router
+    tracing: Router
+    hops: list[tuple[str, Request]]
+    traced: list[tuple[str, Request]]
+    memory: TraceMemory
+
+
+def group_of(lanes: int, trace_header: str = "x-lane") -> LaneGroup:
+    """A baseline lane with every service; each other lane has thirty of them."""
+    names = {f"lane{number}": SERVICES[number % 50 :][:30] for number in range(lanes)}
+    names["lane0"] = SERVICES
+    return LaneGroup.simple(baseline="lane0", lanes=names, trace_header=trace_header, route_header="x-lane")
+
+
+def size_of(lanes: int) -> Size:
+    """A lane group, with hops that go round its lanes and services."""
+    common = [("host", "service1:8000"), ("user-agent", "python"), ("accept", "*/*"), ("accept-encoding", "gzip")]
+    memory = TraceMemory()
+    hops = []
+    traced = []
+    for number, service in enumerate(islice(cycle(SERVICES), CALLS)):
+        lane = f"lane{number * 7 % lanes}"
+        memory.remember(f"t{number}", lane, 0.0)
+        hops.append((service, Request("GET", "/", "service1", [*common, ("x-lane", lane)])))
+        traced.append((service, Request("GET", "/", "service1", [*common, ("trace", f"t{number}")])))
+    return Size(lanes, Router(group_of(lanes)), Router(group_of(lanes, "trace")), hops, traced, memory)
+
+
+def hop(size: Size) -> None:
+    """A hop, by the route header."""
+    route = size.router.route
+    for service, request in size.hops:
+        route(service, request)
+
+
+def hop_with_request(size: Size) -> None:
+    """The same, with the making of the request."""
+    route = size.router.route
+    for service, request in size.hops:
+        route(service, Request("GET", "/", "service1", request.headers))
+
+
+def hop_with_health(size: Size) -> None:
+    """A hop that asks for health."""
+    route = size.router.route
+
+    def available(service: str, lane: str) -> bool:
+        return True
+
+    for service, request in size.hops:
+        route(service, request, available=available)
+
+
+def hop_by_trace(size: Size) -> None:
+    """A hop in trace-ID mode, by the sidecar's memory."""
+    route = size.tracing.route
+    for service, request in size.traced:
+        route(service, request, memory=size.memory, now=1.0)
+
+
+def gateway(size: Size) -> None:
+    """A request at the gateway, one lane rule per lane."""
+    ingress = size.router.ingress
+    for _, request in size.hops:
+        ingress(request)
+
+
+def timed(call: Callable[[Size], None], size: Size) -> float:
+    """Microseconds for each call."""
+    started = perf_counter()
+    call(size)
+    return (perf_counter() - started) / CALLS * 1e6
+
+
+def once(work: Callable[[], object]) -> float:
+    """Milliseconds, the median of five."""
+    taken = []
+    for _ in range(5):
+        started = perf_counter()
+        work()
+        taken.append((perf_counter() - started) * 1e3)
+    return median(taken)
+
+
+def main() -> None:
+    """Measure and print."""
+    sizes = [size_of(lanes) for lanes in LANES]
+    cases = (hop, hop_with_request, hop_with_health, hop_by_trace, gateway)
+    for case in cases:
+        for size in sizes:
+            case(size)
+    found: dict[tuple[str, int], list[float]] = {}
+    for _ in range(ROUNDS):
+        for case in cases:
+            for size in sizes:
+                found.setdefault((case.__name__, size.lanes), []).append(timed(case, size))
+    print(f"CPython {sys.version.split()[0]}; microseconds a decision, {len(SERVICES)} services; (against one lane)")
+    print(f"{'':40}" + "".join(f"{lanes:>18,}" for lanes in LANES) + "  lanes")
+    for case in cases:
+        first = found[case.__name__, 1]
+        cells = []
+        for lanes in LANES:
+            taken = found[case.__name__, lanes]
+            ratio = median(one / other for one, other in zip(taken, first, strict=True))
+            cells.append(f"{median(taken):10.2f} ({ratio:5.2f})")
+        print(f"{(case.__doc__ or '').rstrip('.'):40}" + "".join(f"{cell:>18}" for cell in cells))
+    print("milliseconds")
+    groups = {size.lanes: size.router.group for size in sizes}
+    compiling = [once(lambda lanes=lanes: Router(groups[lanes])) for lanes in LANES]
+    print(f"{'Compiling the group':40}" + "".join(f"{taken:>18.3f}" for taken in compiling))
+    replacing = [once(lambda size=size: size.router.replace(size.router.group.lanes[-1])) for size in sizes]
+    print(f"{'Replacing one lane':40}" + "".join(f"{taken:>18.3f}" for taken in replacing))
+
+
+if __name__ == "__main__":
+    main()
