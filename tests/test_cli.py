@@ -260,3 +260,16 @@ def test_doctor_starts_the_service_for_a_probe(tmp_path: Path, own: bool, status
     assert done.returncode == status
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
+
+
+def test_the_doctor_needs_no_extra() -> None:
+    """Where nothing but the base installation is there, the doctor works."""
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({list(_cli.EXTRAS)!r}))\n"
+        "sys.argv = ['lanebaggage', 'doctor', '--url', 'http://mockb/']\n"
+        "from lanebaggage.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("http://mockb/: sent: single-label name")
+    assert (done.stderr, done.returncode) == ("", 0)

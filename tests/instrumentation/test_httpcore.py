@@ -90,3 +90,14 @@ def test_a_request_that_has_it_all_is_passed_on(recorder: Recorder) -> None:
     after = lanebaggage.stats()
     assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {"injected": 1}
     assert recorder.values() == [["s2"]]
+
+
+@pytest.mark.usefixtures("names")
+def test_a_refusal_counts_once(recorder: Recorder) -> None:
+    """A stranger that httpx has refused is refused again here, without being counted or told a second time."""
+    lanebaggage.auto_instrument()
+    before = lanebaggage.stats()["refused_host"]
+    with lanebaggage.lane("s2"):
+        httpx.get(recorder.url(host=STRANGER))
+    assert lanebaggage.stats()["refused_host"] == before + 1
+    assert recorder.values() == [[]]
