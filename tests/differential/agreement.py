@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING
 
 from differential.wire import Client
@@ -28,6 +29,8 @@ class Reference:
 
     def __init__(self, world: World) -> None:
         self.down: set[tuple[str, str]] = set()
+        self.hops: list[tuple[str | None, str | None, bool]] = []
+        """Lane, version and fallback of each answer, as a mesh must report them."""
         self.use(world)
 
     def __repr__(self) -> str:
@@ -56,6 +59,8 @@ class Reference:
             source = next((lane.name for lane in world.group.lanes if lane.selector["version"] == asked.caller[1]), None)
             memory = self._memory(asked.caller)
             decision = self.router.route(asked.host, request, source=source, available=available, memory=memory)
+        version = world.version(decision.target) if decision.target else None
+        self.hops.append((decision.lane, version, decision.fallback))
         if not decision.ok:
             return decision.status, None, {}
         changed = {name.lower() for name in decision.set_headers}
@@ -102,8 +107,21 @@ class Running:
         status, body = self._clients[asked.caller].get(asked.path, headers)
         if status != 200:
             return 404 if status == UNKNOWN_HOST else status, None, {}
-        port, arrived = json.loads(body)
+        port, arrived, _ = json.loads(body)
         return 200, self._instances[port], values(arrived)
+
+    def hops(self, number: int) -> list[tuple[str | None, str | None, bool]]:
+        """As :attr:`Reference.hops`, from what the mesh recorded; Envoy's last lines may be on their way."""
+        found = []
+        pause = threading.Event()
+        for _ in range(200):
+            if len(self.mesh.calls) >= number:
+                break
+            pause.wait(0.01)
+        for call in self.mesh.calls:
+            self.mesh.engine.settle(call)
+            found += [(hop.lane, hop.version, hop.fallback) for hop in call.hops]
+        return found
 
     def close(self) -> None:
         """End the mesh."""

@@ -61,6 +61,10 @@ def compare(seed: str, number: int, engine: str, servers: Servers) -> list[str]:
             got = running.answer(asked, total)
             if wanted != got:
                 differences.append(f"step {step}: {asked}\n  router {wanted}\n  {engine} {got}\n  {reference}")
+        reported = running.hops(number)
+        for step, (wanted_hop, hop) in enumerate(zip(reference.hops, reported, strict=True)):
+            if wanted_hop != hop:
+                differences.append(f"step {step}, reported hop: router {wanted_hop}, {engine} {hop}\n  {reference}")
     finally:
         running.close()
     return differences

@@ -24,15 +24,14 @@ class _Echo(asyncio.Protocol):
         self.data += data
         while b"\r\n\r\n" in self.data:
             head, _, self.data = self.data.partition(b"\r\n\r\n")
-            lines = head.decode("latin-1").split("\r\n")[1:]
-            body = json.dumps(
-                [self.port, [line.split(": ", 1) if ": " in line else [line.rstrip(":"), ""] for line in lines]]
-            ).encode()
+            first, *lines = head.decode("latin-1").split("\r\n")
+            headers = [line.split(": ", 1) if ": " in line else [line.rstrip(":"), ""] for line in lines]
+            body = json.dumps([self.port, headers, first.split(" ")[1]]).encode()
             self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
 
 
 class Servers:
-    """As many ports as are asked for, each of which answers with its number and the headers that arrived."""
+    """As many ports as are asked for, each of which answers with its number, the headers that arrived and the path."""
 
     def __init__(self) -> None:
         self._thread = LoopThread("differential servers")

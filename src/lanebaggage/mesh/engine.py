@@ -89,6 +89,7 @@ class Engine(Protocol):
         """Send a request from outside and read its response.
 
         :raises TimeoutError: it was not there in time.
+        :raises ConnectionError: it broke off.
         """
 
     def settle(self, call: Call) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
+import http.client
 from contextlib import suppress
+from itertools import count
+from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-
-from aiohttp import ClientError
 
 from .._context import carried
 from .._errors import MeshError
@@ -16,7 +16,7 @@ from ._running import Running
 from ._serving import origin
 from ._threads import LoopThread
 from .envoy_files import Files
-from .envoy_hops import HopReader
+from .envoy_hops import BARRIER, HopReader
 from .envoy_layout import UNKNOWN, Layout, name_of
 from .envoy_pool import lease, release
 from .hops import HOP_HEADER, Call, Hop
@@ -60,6 +60,8 @@ class EnvoyMesh:
         self._files = Files(self._envoy)
         self._thread = LoopThread("lanebaggage-mesh client")
         self._client = self._thread.call(self._start_client())
+        self._tokens = count(1)
+        self._lock = RLock()
         self._closed = False
         _intercept.add(self)
 
@@ -112,9 +114,10 @@ class EnvoyMesh:
         """Take an instance out of its service's endpoints and stop it, or start it where it was and put it in again."""
         if available:
             self._running.start_again(instance)
-        instance.up = available
-        if self._layout is not None:
-            self._layout.apply_endpoints(self._files)
+        with self._lock:
+            instance.up = available
+            if self._layout is not None:
+                self._layout.apply_endpoints(self._files)
         if not available:
             self._running.stop(instance)
 
@@ -126,22 +129,44 @@ class EnvoyMesh:
 
     def _apply(self) -> Layout:
         """Have Envoy take the mesh; again where ports had to be known first."""
+        with self._lock:
+            return self._apply_alone()
+
+    def _apply_alone(self) -> Layout:
         state = self.topology.current
         if state.group is not self._group:
             self._group = state.group
             self._generation += 1
         settings = {**self.topology.settings, **self.options}
-        options = Options(unknown_host=BAD_GATEWAY, observed=True, generation=self._generation, **settings)
+        options = Options(timeout=0, unknown_host=BAD_GATEWAY, observed=True, generation=self._generation, **settings)
+        self._read_all()
         while True:
             before = self._ports
             layout = Layout(state, self.topology.instances, options, before, str(self._envoy.directory))
             self._hops.origins = layout.origins
             self._hops.instances = {name_of(one): one for one in self.topology.instances}
+            self._hops.state = self._hops.state or state
             layout.apply(self._files)
             self._ports = {name: (address, port) for name, address, port in self._envoy.listeners()}
             if self._ports == before:
-                self._layout = layout
+                self._layout, self._hops.state = layout, state
                 return layout
+
+    def _read_all(self) -> None:
+        """Have the lines read that Envoy has written so far: they tell of requests that the lanes before this applied to."""
+        if self._layout is None:
+            return
+        token = f"barrier-{next(self._tokens)}"
+        host, port = self._ports[UNKNOWN]
+        connection = http.client.HTTPConnection(host, port, timeout=_SETTLED_WITHIN)
+        try:
+            connection.request("GET", "/", headers={"Host": BARRIER, HOP_HEADER: token})
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException):  # the request that follows says that Envoy has ended
+            return
+        finally:
+            connection.close()
+        self._hops.read_up_to(token, _SETTLED_WITHIN)
 
     def close(self) -> None:
         """Stop every server and process, and leave the Envoy to the next mesh."""
@@ -162,7 +187,10 @@ class EnvoyMesh:
         """Send a request from outside and read its response."""
         layout = self._layout
         if layout is None or layout.state is not self.topology.current:
-            layout = self._apply()
+            with self._lock:
+                layout = self._layout
+                if layout is None or layout.state is not self.topology.current:
+                    layout = self._apply()
         if request.host is None:
             to = self._ports[GATEWAY]
             total = layout.configuration.total_weight
@@ -170,23 +198,18 @@ class EnvoyMesh:
                 request.headers.append((CHOICE_HEADER, str(int(self._traffic.choice() * total))))
         else:
             to = self._ports[layout.clients.get(self._lane_of_caller(request), "client")]
-        return self._thread.call(self._exchange(request, to))
+        try:
+            return self._thread.call(self._client.send(request, to))
+        except ConnectionError as error:
+            if self._envoy.alive:
+                raise
+            raise MeshError(f"Envoy has ended ({self._envoy.said()}); the next mesh starts another") from error
 
     def _lane_of_caller(self, request: Outgoing) -> str:
         """The lane that a call from outside is made from, in strict mode."""
         mark = next((value for name, value in request.headers if name.lower() == HOP_HEADER), None)
         call = self._traffic.recorder.find(mark)
         return (call.lane if isinstance(call, Call) else None) or ""
-
-    async def _exchange(self, request: Outgoing, to: tuple[str, int]) -> Incoming:
-        try:
-            return await asyncio.wait_for(self._client.send(request, to), request.timeout)
-        except asyncio.TimeoutError:
-            raise TimeoutError(f"nothing came back within {request.timeout:g} s") from None
-        except (ClientError, OSError) as error:
-            if self._envoy.alive:
-                raise
-            raise MeshError(f"Envoy has ended ({self._envoy.said()}); the next mesh starts another") from error
 
     def settle(self, call: Call) -> None:
         """Wait for the lines of a call's hops."""

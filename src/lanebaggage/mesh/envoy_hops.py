@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
 from multidict import CIMultiDict
 
+from .._settings import TRACE_ID_MODE
 from ..routing import Decision, Request
 from ..routing.decision import NOT_FOUND
 from ..routing.services import plain_host
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from .hops import Call
     from .topology import Compiled, Instance
     from .traffic import Headers, Traffic
+
+BARRIER: Final = "barrier.lanebaggage"
+"""Host of requests that are made to see their lines."""
 
 _OURS: Final = re.compile(r"[0-9]+-[0-9]+")
 _KNOWN_WITHIN: Final = 2.0
@@ -58,6 +63,9 @@ class HopReader:
         self._traffic = traffic
         self._recorder = traffic.recorder
         self._changed = threading.Condition()
+        self.state: Compiled | None = None
+        """The lanes that Envoy routes by."""
+        self._tokens: set[str] = set()
         self.ended = False
         """Whether Envoy is no more."""
         self.origins: Mapping[str, Origin] = {}
@@ -68,17 +76,30 @@ class HopReader:
     # --- waiting
 
     def find(self, mark: str | None) -> Hop | Call | None:
-        """The hop that an application is about to serve; the recorder's look-up, which waits for Envoy's line."""
+        """The hop that an application is about to serve; the recorder's look-up, which waits for Envoy's lines.
+
+        Envoy writes them before it sends the request, but the application can be faster than the thread that reads.
+        """
         if mark is None or _OURS.fullmatch(mark) is None:
             return self._recorder.find(mark)
         with self._changed:
-            self._changed.wait_for(lambda: self.ended or self._recorder.find(mark) is not None, _KNOWN_WITHIN)
+            self._changed.wait_for(lambda: self.ended or self._on_its_way(mark), _KNOWN_WITHIN)
         return self._recorder.find(mark)
+
+    def _on_its_way(self, mark: str) -> bool:
+        hop = self._recorder.find(mark)
+        return isinstance(hop, Hop) and hop.instance is not None
 
     def settle(self, call: Call, within: float) -> None:
         """Wait until the hops that a call waited for have ended; at most this many seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self.ended or _settled(call), within)
+
+    def read_up_to(self, token: str, within: float) -> None:
+        """Wait for the line of a request whose mark is this token, and so for all that were written before."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.ended or token in self._tokens, within)
+            self._tokens.discard(token)
 
     # --- reading
 
@@ -107,13 +128,17 @@ class HopReader:
             self._changed.notify_all()
 
     def _start(self, line: dict[str, Any]) -> None:
+        if line["host"] == BARRIER:
+            self._tokens.add(line["mark"])
+            return
         listener = self.origins.get(line["listener"])
         if listener is None or line["route"] == "inbound":
             return
         peer = _names.caller(_address(line["from"]))
         origin = Origin(listener.instance, peer.serving, listener.outside, listener.gateway)
         method, path, host = line["method"] or "", line["path"] or "", line["host"] or ""
-        self._traffic.open(origin, line["mark"], method, path, host, line["id"])
+        hop = self._traffic.open(origin, line["mark"], method, path, host, line["id"])
+        hop.service = "gateway" if listener.gateway else plain_host(host)
 
     def _serve(self, hop: Hop, name: str | None) -> None:
         instance = self.instances.get(name or "")
@@ -121,16 +146,17 @@ class HopReader:
             hop.instance.serving.pop(hop.id, None)
         hop.instance = instance
         if instance is not None:
-            hop.version = instance.version
+            hop.service, hop.version = instance.service.name, instance.version
             instance.serving[hop.id] = hop
 
     def _end(self, hop: Hop, line: dict[str, Any]) -> None:
         listener = self.origins[line["listener"]]
-        state = self._traffic.topology.current
+        state = self.state
+        assert state is not None
         self._serve(hop, line["instance"])
         noted = line["headers"] or {}
         headers = _noted(noted.get("request", ()))
-        if line.get("lane") is not None:
+        if listener.gateway and line.get("lane") is not None:  # which the gateway sets after the script has looked
             name = state.group.route_header
             headers = [pair for pair in headers if pair[0] != name]
             headers.append((name, line["lane"]))
@@ -139,6 +165,9 @@ class HopReader:
         hop.service = decision.service or ("gateway" if listener.gateway else plain_host(request.host))
         hop.lane, hop.target, hop.fallback, hop.reason = decision.lane, decision.target, decision.fallback, decision.reason
         hop.request_headers = CIMultiDict([*headers, (HOP_HEADER, hop.id)])
+        if state.group.mode == TRACE_ID_MODE and hop.instance is not None:
+            # Envoy's own memory cannot be read; this is what it holds.
+            state.router.arrived(request, hop.instance.memory, time.monotonic())
         failure = self._failure(hop, line["flags"] or "-")
         self._recorder.close(hop, int(line["status"] or 0) or None, failure, _noted(noted.get("response", ())))
         if line["microseconds"]:
@@ -146,18 +175,17 @@ class HopReader:
 
     def _at_sidecar(self, state: Compiled, listener: Origin, hop: Hop, request: Request, _line: dict[str, Any]) -> Decision:
         """What the router says of a hop if nothing is healthy but the instance that Envoy chose."""
-        others = [one for one in self.instances.values() if one is not hop.instance]
-        decision, _ = self._traffic.decision(state, listener, request, hop, others)
+        decision, _ = self._traffic.decision(state, listener, request, hop, lambda one: one is hop.instance)
         return _checked(decision, hop)
 
     def _at_gateway(self, state: Compiled, _listener: Origin, hop: Hop, request: Request, line: dict[str, Any]) -> Decision:
         """The same for a hop from the gateway, whose rule is known by the route."""
         route, label = line["route"], (line["cluster"] or "").partition("|")[0]
         why = "no lane rule matches" if route == "unmatched" else "by weight" if route == "weights" else f"rule {route}"
+        source = (line["headers"] or {}).get("lane")
         if not label:
-            return Decision("", status=NOT_FOUND, reason=why)
+            return Decision("", source, status=NOT_FOUND, reason=why)
         lanes = _list(line["lanes"])
-        source = line["rule_lane"] or next(iter(lanes), None)
         decision = state.router.route(label, request, source=source, available=lambda _service, lane: lane in lanes)
         decision = _checked(decision, hop)
         usual = decision.ok and not decision.fallback

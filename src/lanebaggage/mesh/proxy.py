@@ -101,7 +101,19 @@ class Proxy:
         await self._session.close()
 
     async def send(self, request: Outgoing, to: tuple[str, int]) -> Incoming:
-        """Send a request from outside to one of the listeners and read its response."""
+        """Send a request from outside to a listener and read its response.
+
+        :raises TimeoutError: it was not there in time.
+        :raises ConnectionError: it broke off.
+        """
+        try:
+            return await asyncio.wait_for(self._exchange(request, to), request.timeout)
+        except asyncio.TimeoutError:
+            raise TimeoutError(f"nothing came back within {request.timeout:g} s") from None
+        except aiohttp.ClientError as error:
+            raise ConnectionError(_words(error)) from error
+
+    async def _exchange(self, request: Outgoing, to: tuple[str, int]) -> Incoming:
         first = f"{request.method} {request.path} HTTP/1.1"
         answer = await self._request(request.method, to, head(first, request.headers), request.body or None)
         async with answer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from . import _intercept, _names
@@ -98,14 +97,7 @@ class Sockets:
 
     def exchange(self, request: Outgoing) -> Incoming:
         """Send a request from outside and read its response."""
-        return self._thread.call(self._exchange(request))
-
-    async def _exchange(self, request: Outgoing) -> Incoming:
-        to = self._gateway if request.host is None else self.sidecar
-        try:
-            return await asyncio.wait_for(self._proxy.send(request, to), request.timeout)
-        except asyncio.TimeoutError:
-            raise TimeoutError(f"nothing came back within {request.timeout:g} s") from None
+        return self._thread.call(self._proxy.send(request, self._gateway if request.host is None else self.sidecar))
 
 
 def _url(address: tuple[str, int]) -> str:

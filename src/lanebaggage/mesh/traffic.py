@@ -135,7 +135,8 @@ class Traffic:
     ) -> None:
         hop = route.hop
         now = time.monotonic()
-        decision, candidates = self.decision(state, origin, request, hop, refused, choice, now)
+        usable = (lambda one: one.up and one not in refused) if refused else None
+        decision, candidates = self.decision(state, origin, request, hop, usable, choice, now)
         instance = state.pick(candidates, refused)
         hop.service = decision.service or ("gateway" if origin.gateway else plain_host(request.host))
         hop.lane, hop.target, hop.fallback = decision.lane, decision.target, decision.fallback
@@ -162,19 +163,20 @@ class Traffic:
         origin: Origin,
         request: Request,
         hop: Hop,
-        refused: Sequence[Instance],
+        usable: Callable[[Instance], bool] | None = None,
         choice: float = 0.0,
         now: float = 0.0,
     ) -> tuple[Decision, Sequence[Instance]]:
         """What the router decides about a hop, and the instances that may serve it.
 
-        :param refused: instances that count as missing.
+        :param usable: whether an instance counts as a healthy endpoint; by its own say unless given.
         """
+        up = usable or (lambda one: one.up)
 
         def available(service: str, lane: str) -> bool:
-            return any(one.up and one not in refused for one in state.candidates(service, lane))
+            return any(map(up, state.candidates(service, lane)))
 
-        healthy = available if refused else state.available
+        healthy = available if usable is not None else state.available
         if origin.gateway:
             decision = state.router.ingress(request, available=healthy, choice=choice)
             return decision, state.candidates(decision.service, decision.target or "")
@@ -183,7 +185,7 @@ class Traffic:
             lane = state.wire.from_pairs(request.headers)
             name = others[0].service.name
             known = None if lane is None else lane.lane
-            if state.pick(others, refused) is None:
+            if not any(map(up, others)):
                 return Decision(name, known, status=UNAVAILABLE, reason=f"{name} has no healthy endpoint"), ()
             return Decision(name, known, reason=f"{name} is in no lane"), others
         caller = origin.instance or (hop.parent.instance if hop.parent is not None else None)

@@ -22,7 +22,7 @@ from .resources import (
     typed,
     with_metadata,
 )
-from .script import INBOUND, hops_filter
+from .script import HOPS, INBOUND, context, hops_filter
 from .subsets import Subsets
 
 if TYPE_CHECKING:
@@ -161,8 +161,9 @@ class Configuration:
         names = [*service.hosts, service.name.lower()] if label == service.name else list(service.hosts)
         domains = [form for name in names for form in (name, f"{name}:*", f"{name}.", f"{name}.:*")]
         if self.options.observed and service not in self._outside:
-            seen = missing(label, lane, self.group.fallback(service) if self.group.permissive else None)
-            routes = [with_metadata(route, OBSERVED, seen) for route in routes]
+            seen = missing(label, self.group.fallback(service) if self.group.permissive else None)
+            known = {"lane": lane} if lane else {}
+            routes = [context(with_metadata(route, OBSERVED, seen), HOPS, **known) for route in routes]
         finished = [*self._inbound(), *map(self._finished, routes)]
         return {"name": label, "domains": domains, "routes": finished, **found}
 

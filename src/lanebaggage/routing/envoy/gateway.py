@@ -10,6 +10,7 @@ from .conditions import route_match
 from .observing import missing
 from .options import CHOICE_HEADER
 from .resources import OBSERVED, header, with_metadata
+from .script import HOPS, context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,7 +72,8 @@ class GatewayRoutes:
     def _share(self, lane: str, weight: IngressWeight) -> Json:
         service = weight.destination
         action = self._flavour.towards(self._labels[service], service, lane)
-        return {"name": action.pop("cluster"), "weight": weight.weight or 1, **action, **self._set(lane)}
+        share = {"name": action.pop("cluster"), "weight": weight.weight or 1, **action, **self._set(lane)}
+        return context(share, HOPS, lane=lane) if self._options.observed else share
 
     def _last(self) -> Json:
         """What is left: to the entry service in the baseline lane, as the router does, or 404."""
@@ -86,14 +88,16 @@ class GatewayRoutes:
 
     def _into(self, service: ServiceRef, lane: str) -> Json:
         """Into a lane, at its entry service."""
-        if service not in self._labels:
-            return _refused(f"{service} is no service of lane group {self._group.name}")
-        label = self._labels[service]
-        route = {"route": self._flavour.towards(label, service, lane), **self._set(lane)}
+        label = self._labels.get(service)
+        if label is None:
+            route = _refused(f"{service} is no service of lane group {self._group.name}")
+        else:
+            route = {"route": self._flavour.towards(label, service, lane), **self._set(lane)}
         if not self._options.observed:
             return route
         target = self._group.fallback(service) if self._group.permissive else None
-        return with_metadata(route, OBSERVED, missing(label, lane, target))
+        seen = with_metadata(route, OBSERVED, missing(label or service.name, target))
+        return context(seen, HOPS, lane=lane)
 
     def _set(self, lane: str) -> Json:
         named = {"request_headers_to_add": [header(self._group.route_header, lane)]} if self._group.permissive else {}

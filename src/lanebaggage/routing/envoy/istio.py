@@ -10,8 +10,9 @@ import re
 from typing import TYPE_CHECKING
 
 from ..._settings import BAGGAGE, BAGGAGE_MODE
+from ..._wire import MAX_VALUE
 from ..model import STRICT_MODE
-from .script import context, lanes_filter
+from .script import LANES, context, lanes_filter
 
 if TYPE_CHECKING:
     from ..model import LaneGroup
@@ -71,7 +72,9 @@ class PerLane:
 
     def at_gateway(self, lane: str) -> Json:
         """What a route of the gateway says about the lane that it sets."""
-        return context(role="gateway", lane=lane, key=self._key) if self._group.mode == BAGGAGE_MODE else {}
+        if self._group.mode != BAGGAGE_MODE:
+            return {}
+        return context({}, LANES, role="gateway", lane=lane, key=self._key, limit=MAX_VALUE)
 
     def _header(self, lane: str) -> Json:
         if self._group.mode != BAGGAGE_MODE:

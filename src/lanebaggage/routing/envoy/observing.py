@@ -31,7 +31,6 @@ def observed(listener: str, group: LaneGroup) -> Json:
         "path": "%REQ(:path)%",
         "host": "%REQ(:authority)%",
         "route": "%ROUTE_NAME%",
-        "rule_lane": f"%METADATA(ROUTE:{OBSERVED}:{LANE})%",
         "cluster": "%UPSTREAM_CLUSTER%",
         "lanes": f"%UPSTREAM_METADATA(envoy.lb:{LANE})%",
         "instance": _INSTANCE,
@@ -49,15 +48,13 @@ def observed(listener: str, group: LaneGroup) -> Json:
     }
 
 
-def missing(service: str, lane: str | None, target: str | None) -> Json:
+def missing(service: str, target: str | None) -> Json:
     """What a route knows for the reason that no instance serves a request.
 
-    :param lane: of the request, where the route knows it.
     :param target: the lane that the service falls back to; None in strict mode.
     """
     more = "; strict mode has no fallback" if target is None else f", nor in {target}, which it falls back to"
-    known = {LANE: lane} if lane else {}
-    return {"missing": f"{service} has no healthy endpoint in", "more": more, "target": target or "this lane", **known}
+    return {"missing": f"{service} has no healthy endpoint in", "more": more, "target": target or "this lane"}
 
 
 def upstream_log() -> Json:
@@ -81,7 +78,7 @@ def _replies(group: LaneGroup) -> list[Json]:
     def known(key: str) -> str:
         return f"%METADATA(ROUTE:{OBSERVED}:{key})%"
 
-    lane = f"%REQ({group.route_header})%" if group.permissive else known(LANE)
+    lane = f"%REQ({group.route_header})%" if group.permissive else f"%DYNAMIC_METADATA({HOPS}:lane)%"
     nothing_healthy: Json = {"response_flag_filter": {"flags": ["UH"]}}
     in_lane = nothing_healthy
     if group.permissive:

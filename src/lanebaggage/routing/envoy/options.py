@@ -32,7 +32,7 @@ class Options:
         route per lane, as upstream Istio makes them.
     :param health: whether Envoy finds out by itself which endpoints are down: by connecting to them, by what they answer,
         and by trying again.
-    :param timeout: seconds that a response may take; Envoy's own default.
+    :param timeout: seconds that a response may take, 0 for any; Envoy's own default.
     :param unknown_host: status for a host that is no service.
     :param observed: whether each hop is marked with ``HOP_HEADER`` and reported on standard output, for a mesh.
     :param generation: sidecars forget what they remember when this number changes.

@@ -81,6 +81,7 @@ def manager(name: str, filters: Sequence[Json], routes: Json) -> Json:
         "stat_prefix": name,
         "codec_type": "AUTO",
         "http_protocol_options": {"accept_http_10": True},
+        "delayed_close_timeout": "0.1s",
         "generate_request_id": False,
         "normalize_path": True,
         "server_header_transformation": "PASS_THROUGH",

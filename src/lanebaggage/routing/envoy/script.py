@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ..._wire import MAX_VALUE
 from .resources import typed
 
 if TYPE_CHECKING:
@@ -184,7 +183,12 @@ local function note(handle, name)
   handle:streamInfo():dynamicMetadata():set("lanebaggage.hops", name, lines)
 end
 
-function envoy_on_request(handle) note(handle, "request") end
+function envoy_on_request(handle)
+  note(handle, "request")
+  local lane = handle:filterContext():get("lane")
+  if lane ~= nil then handle:streamInfo():dynamicMetadata():set("lanebaggage.hops", "lane", lane) end
+end
+
 function envoy_on_response(handle) note(handle, "response") end
 """
 
@@ -199,10 +203,13 @@ def hops_filter() -> Json:
     return _filter(HOPS, _HOPS)
 
 
-def context(**values: Any) -> Json:
-    """What :func:`lanes_filter` knows on a route, as the route's ``typed_per_filter_config``."""
-    per_route = typed("extensions.filters.http.lua.v3.LuaPerRoute", filter_context={"limit": MAX_VALUE, **values})
-    return {"typed_per_filter_config": {LANES: per_route}}
+def context(where: Json, name: str, **values: Any) -> Json:
+    """A route, or whatever else may say so, with what a script knows there.
+
+    :param name: of the script's filter.
+    """
+    per_route = typed("extensions.filters.http.lua.v3.LuaPerRoute", filter_context=values)
+    return {**where, "typed_per_filter_config": {**where.get("typed_per_filter_config", {}), name: per_route}}
 
 
 def _filter(name: str, source: str) -> Json:

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._settings import BAGGAGE_MODE, CUSTOM_HEADER_MODE, TRACE_ID_MODE
+from ..._wire import MAX_VALUE
 from ..memory import TraceMemory
 from ..model import STRICT_MODE
 from .options import MAX_PATTERN
@@ -127,6 +128,7 @@ class Subsets:
             "no_lane": options.no_lane,
             "unknown_lane": options.unknown_lane,
             "list": options.health,
+            "limit": MAX_VALUE,
         }
         if group.mode == BAGGAGE_MODE:
             values |= {"key": options.baggage_key or group.route_header, "baggage_first": options.carrier == "baggage"}
@@ -134,7 +136,7 @@ class Subsets:
             memory = TraceMemory()
             values |= {"trace": group.trace_header, "whole": options.traceparent == "whole"}
             values |= {"size": memory.size, "ttl": memory.ttl, "generation": options.generation}
-        return context(**values)
+        return context({}, LANES, **values)
 
     def for_service(self, service: ServiceRef) -> Json:
         """What the virtual host of a service in a sidecar says about finding the lane."""
@@ -147,7 +149,8 @@ class Subsets:
         """What a route of the gateway says about the lane that it sets."""
         if self._group.mode != BAGGAGE_MODE:
             return {}
-        return context(role="gateway", lane=lane, key=self._options.baggage_key or self._group.route_header)
+        key = self._options.baggage_key or self._group.route_header
+        return context({}, LANES, role="gateway", lane=lane, key=key, limit=MAX_VALUE)
 
     def _rules(self, target: str) -> Json:
         """Header to metadata; what names no lane goes to the baseline first where the service falls back to another lane."""
