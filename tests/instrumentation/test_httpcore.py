@@ -76,9 +76,9 @@ def test_baggage_that_a_tracer_overwrote_has_the_lane(recorder: Recorder, monkey
         lanebaggage.auto_instrument(trace_header="baggage")
     monkeypatch.setattr(httpx.HTTPTransport, "handle_request", overwriting(httpx.HTTPTransport.handle_request))
     lanebaggage.auto_instrument(trace_header="baggage")
-    with lanebaggage.extract({"baggage": f"{HEADER}=s1"}), lanebaggage.lane("s2"):
+    with lanebaggage.extract({"baggage": f"{HEADER}=s1"}), lanebaggage.lane(lane):
         httpx.get(recorder.url())
-    assert recorder.values("baggage") == [[f"user=1,{HEADER}=s2"]]
+    assert recorder.values("baggage") == [[expected]]
 
 
 def test_a_request_that_has_it_all_is_passed_on(recorder: Recorder) -> None:
