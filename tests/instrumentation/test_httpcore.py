@@ -69,8 +69,11 @@ def overwriting(handle: Callable[[Any, Any], Any]) -> Any:
     return handle_request
 
 
+@pytest.mark.parametrize(("lane", "expected"), [("s2", f"user=1,{HEADER}=s2"), (None, "user=1")])
 @pytest.mark.parametrize("first", ["tracer", "lanebaggage"])
-def test_baggage_that_a_tracer_overwrote_has_the_lane(recorder: Recorder, monkeypatch: pytest.MonkeyPatch, first: str) -> None:
+def test_baggage_that_a_tracer_overwrote_has_the_lane(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, first: str, lane: str | None, expected: str
+) -> None:
     """Whichever patched first, the lane that arrived and was left is out, the one entered is in, and the tracer's stays."""
     if first == "lanebaggage":
         lanebaggage.auto_instrument(trace_header="baggage")
