@@ -9,13 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opentelemetry import metrics, trace
-from opentelemetry.sdk.trace import SpanProcessor
 
 from . import _runtime
 from ._context import current_lane
 from ._stats import counts
 from ._watch import Hop, on_hop
 from .propagator import carried_in
+
+try:
+    from opentelemetry.sdk.trace import SpanProcessor
+except ModuleNotFoundError as error:
+    raise ImportError("lanebaggage.otel needs opentelemetry-sdk: pip install 'lanebaggage[otel]'") from error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

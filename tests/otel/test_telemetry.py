@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -105,3 +107,16 @@ def test_hops_are_a_metric_when_asked() -> None:
         ("out", "other", "sent"): 1,
         ("out", "s2", "refused"): 1,
     }
+
+
+def test_without_the_sdk_the_import_says_what_to_install() -> None:
+    """The module that needs the SDK names the pip line, and OpenTelemetry's launcher goes on without it."""
+    code = (
+        "import sys; sys.modules['opentelemetry.sdk.trace'] = None\n"
+        "import lanebaggage, lanebaggage._otel\n"
+        "lanebaggage.auto_instrument(); lanebaggage._otel.post_instrument()\n"
+        "try: import lanebaggage.otel\n"
+        "except ImportError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "lanebaggage.otel needs opentelemetry-sdk: pip install 'lanebaggage[otel]'\n"
