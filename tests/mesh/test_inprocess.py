@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import os
 import socket
+import sys
 import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import httpx
-import httpx2
 import pytest
 import requests
 import urllib3
@@ -28,6 +28,13 @@ from lanebaggage.mesh import ASGI, HOP_HEADER, WSGI, Mesh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+if sys.version_info >= (3, 11):  # httpx2 supports no older one
+    import httpx2
+
+    HTTPX = [httpx, httpx2]
+else:
+    HTTPX = [httpx]
 
 SECONDS = 10
 URL = "http://mockb:8000/echo?a=b%20c"
@@ -101,10 +108,8 @@ CLIENTS: dict[str, Callable[[], str]] = {
     "urllib3": by_urllib3,
     "urllib": by_urllib,
     "http.client": by_http_client,
-    "httpx": by_httpx(httpx),
-    "httpx2": by_httpx(httpx2),
-    "httpx async": by_httpx_async(httpx),
-    "httpx2 async": by_httpx_async(httpx2),
+    **{module.__name__: by_httpx(module) for module in HTTPX},
+    **{f"{module.__name__} async": by_httpx_async(module) for module in HTTPX},
 }
 
 
@@ -417,12 +422,13 @@ def test_a_service_that_calls_itself_in_a_blocked_loop_ends_by_timeout(mesh: Mes
 
     async def view(_request: Any) -> PlainTextResponse:
         with pytest.raises(requests.Timeout):
-            requests.get("http://mocka/", timeout=0.05)  # noqa: ASYNC210 - the point
+            requests.get("http://mocka/other", timeout=0.05)  # noqa: ASYNC210 - the point
         with pytest.raises(httpx.ReadTimeout):
-            httpx.get("http://mocka/", timeout=0.05)  # noqa: ASYNC210
+            httpx.get("http://mocka/other", timeout=0.05)  # noqa: ASYNC210
         return PlainTextResponse("timed out")
 
     app.add_route("/", view)
+    app.add_api_route("/other", lambda: "too late")
     mesh.service("mocka", v1=app)
     assert mesh.get("mocka").text == "timed out"
 
@@ -552,7 +558,7 @@ def test_nothing_is_left_when_the_last_mesh_closes() -> None:
         http.client.HTTPConnection.connect,
         urllib3.connection.HTTPConnection._new_conn,
         httpx.HTTPTransport.handle_request,
-        httpx2.AsyncHTTPTransport.handle_async_request,
+        HTTPX[-1].AsyncHTTPTransport.handle_async_request,
         socket.getaddrinfo,
         vars(socket.socket).get("connect"),
         asyncio.base_events.BaseEventLoop.getaddrinfo,
@@ -573,7 +579,7 @@ def test_nothing_is_left_when_the_last_mesh_closes() -> None:
         http.client.HTTPConnection.connect,
         urllib3.connection.HTTPConnection._new_conn,
         httpx.HTTPTransport.handle_request,
-        httpx2.AsyncHTTPTransport.handle_async_request,
+        HTTPX[-1].AsyncHTTPTransport.handle_async_request,
         socket.getaddrinfo,
         vars(socket.socket).get("connect"),
         asyncio.base_events.BaseEventLoop.getaddrinfo,

@@ -34,6 +34,10 @@ class _Socket:
         self._parser.receive_data(bytes(data))
 
     def makefile(self, *_args: Any, **_kwargs: Any) -> io.BufferedReader:
+        return io.BufferedReader(_Response(self._exchange))
+
+    def _exchange(self) -> tuple[Reply, bool]:
+        """Carry the request, at the first read, where a client expects a failure; whether the response has no body."""
         request = self._parser.next_event()
         if not isinstance(request, h11.Request):
             raise MeshError(f"the in-process mesh was sent {request!r} where a request was due; please report this")
@@ -43,7 +47,7 @@ class _Socket:
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw_items()]
         method, target = request.method.decode("ascii"), request.target.decode("latin-1")
         reply = self._engine.send(self._origin, method, target, headers, b"".join(body), self._timeout)
-        return io.BufferedReader(_Response(reply, bodiless=method == "HEAD" or reply.head.status in (204, 304)))
+        return reply, method == "HEAD" or reply.head.status in (204, 304)
 
     def settimeout(self, timeout: float | None) -> None:
         self._timeout = timeout
@@ -64,12 +68,14 @@ class _Socket:
 class _Response(io.RawIOBase):
     """The bytes of one response: no more of the body is made than is read."""
 
-    def __init__(self, reply: Reply, *, bodiless: bool) -> None:
-        self._reply = reply
+    def __init__(self, exchange: Callable[[], tuple[Reply, bool]]) -> None:
+        self._exchange = exchange
+        self._reply: Reply | None = None
         self._rest = b""
-        self._parts = self._bytes(bodiless)
+        self._parts = self._bytes()
 
-    def _bytes(self, bodiless: bool) -> Iterator[bytes]:
+    def _bytes(self) -> Iterator[bytes]:
+        self._reply, bodiless = self._exchange()
         status, reason, headers = self._reply.head
         sized = any(name.lower() == "content-length" for name, _ in headers)
         lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers), "connection: close"]
@@ -98,7 +104,8 @@ class _Response(io.RawIOBase):
         return size
 
     def close(self) -> None:
-        self._reply.close()
+        if self._reply is not None:
+            self._reply.close()
         super().close()
 
 
