@@ -55,8 +55,10 @@ class Case:
 
     def named(self, host: str) -> tuple[Any, str]:
         """A client for a host name, through a proxy where the library resolves names by itself, and the URL."""
-        options = {} if self.cell.driver.resolves else {"proxy": self.recorder().url()}
-        return self.client(**options), self.server.url(host=host)
+        proxy = ""
+        if not self.cell.driver.resolves:
+            proxy = (self.server if self.server.scheme == "http" else self.recorder()).url()
+        return self.client(proxy=proxy), self.server.url(host=host)
 
 
 def closed_port() -> int:

@@ -78,15 +78,17 @@ def redirect_same(case: Case) -> None:
 
 @situation
 def redirect_allowed(case: Case) -> None:
-    client = case.instrumented(allow=[PARTNER])
+    client, url = case.named(PARTNER)
+    lanebaggage.auto_instrument(allow=[PARTNER])
     with lanebaggage.lane("s2"):
-        client.send(case.server.redirect(case.server.url(host=PARTNER)))
+        client.send(case.server.redirect(url))
     assert case.server.values() == [["s2"], ["s2"]]
 
 
 @situation
 def redirect_stranger(case: Case) -> None:
-    client = case.instrumented()
+    client, _ = case.named(STRANGER)
+    lanebaggage.auto_instrument()
     back = case.server.url("/back")
     stranger = case.server.redirect(back).replace("127.0.0.1", STRANGER, 1)
     with lanebaggage.lane("s2"):

@@ -9,7 +9,7 @@ from .client_drivers.blocking import Requests, Urllib3
 from .client_drivers.httpx import AsyncHttpx2, AsyncHttpxOne, Httpx2, HttpxOne
 from .client_drivers.rpc import Grpc, GrpcAio
 from .client_drivers.stdlib import HttpClient, Urllib
-from .client_drivers.tornado import Tornado
+from .client_drivers.tornado import Tornado, TornadoCurl
 from .client_drivers.websocket import Websockets, WebsocketsLegacy, WebsocketsSync
 from .table import Role
 
@@ -136,6 +136,18 @@ CLIENTS.add(
     mocks=NO_MOCK,
     layers=LOWEST,
     http2=HTTP1,
+)
+CLIENTS.add(
+    "tornado (curl)",
+    TornadoCurl,
+    retries=NO_RETRY,
+    auth_callback=NO_HOOK,
+    mocks=NO_MOCK,
+    layers=LOWEST,
+    streaming_response="a `streaming_callback` carries nothing unless `follow_redirects=False`",
+    streaming_upload="bodies are sent in one piece",
+    http2="chosen in libcurl, with the same headers",
+    websocket="websockets are the simple client's",
 )
 RPC = {
     "redirect_same": ONE,

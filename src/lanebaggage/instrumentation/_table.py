@@ -112,6 +112,7 @@ TABLE: tuple[Library, ...] = (
     Library("aiohttp", "client", "aiohttp.client_reqrep", "clients.aiohttp", distribution="aiohttp"),
     Library("aioresponses", "client", "aioresponses.core", "clients.aioresponses", distribution="aioresponses"),
     Library("tornado", "client", "tornado.simple_httpclient", "clients.tornado", distribution="tornado"),
+    Library("tornado.curl", "client", "tornado.curl_httpclient", "clients.tornado_curl", distribution="tornado"),
     Library("grpc", "client", "grpc._channel", "clients.grpc", distribution="grpcio"),
     Library("grpc.aio", "client", "grpc.aio._call grpc.aio._channel", "clients.grpc_aio", distribution="grpcio"),
     Library(
@@ -177,6 +178,24 @@ TABLE: tuple[Library, ...] = (
     ),
     Library("kombu", "messaging", "kombu.messaging kombu.simple", "messaging.kombu", distribution="kombu"),
     Library("celery", "messaging", "celery.app.task", "messaging.celery", distribution="celery", through="kombu"),
+    Library("rq", "messaging", "rq.job rq.worker", "messaging.rq", distribution="rq"),
+    Library(
+        "dramatiq",
+        "messaging",
+        "dramatiq.message dramatiq.worker dramatiq.brokers.rabbitmq",
+        "messaging.dramatiq",
+        distribution="dramatiq",
+    ),
+    Library("arq", "messaging", "arq.connections arq.worker", "messaging.arq", distribution="arq"),
+    Library("taskiq", "messaging", "taskiq.kicker taskiq.receiver.receiver", "messaging.taskiq", distribution="taskiq"),
+    Library(
+        "faststream",
+        "messaging",
+        "faststream._internal.broker.pub_base faststream._internal.endpoint.publisher.usecase"
+        " faststream._internal.endpoint.subscriber.usecase faststream._internal.endpoint.subscriber.call_item",
+        "messaging.faststream",
+        distribution="faststream",
+    ),
     Library("threading", "concurrency", "threading", "concurrency.threads"),
     Library("concurrent.futures", "concurrency", "concurrent.futures.thread", "concurrency.executors"),
     Library("asyncio", "concurrency", "asyncio.base_events", "concurrency.asyncio"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from .base import AsyncDriver, Reply
 
@@ -117,3 +118,16 @@ class Tornado(AsyncDriver):
 
     async def aclose(self) -> None:
         self.client.close()
+
+
+class TornadoCurl(Tornado):
+    """tornado.httpclient.AsyncHTTPClient on libcurl."""
+
+    patched = ("tornado.curl",)
+    kind = "tornado.curl_httpclient.CurlAsyncHTTPClient"
+    resolves = False
+
+    def request(self, url: str, **options: Any) -> Any:
+        proxy = urlsplit(self.proxy)
+        ca = {"ca_certs": self.ca} if self.ca else {}
+        return super().request(url, proxy_host=proxy.hostname, proxy_port=proxy.port, **ca, **options)

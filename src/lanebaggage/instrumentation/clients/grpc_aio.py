@@ -28,10 +28,10 @@ _targets: dict[int, tuple[Any, str]] = {}
 
 def install(module: Any, patch: Patcher) -> None:
     """Inject in the calls' ``__init__``; note the target of a channel made from now on, where grpc does not tell it."""
-    if hasattr(module, "UnaryUnaryCall"):
+    if not hasattr(module, "Channel"):
         for name in CALLS:
             patch.method(getattr(module, name), "__init__", _init)
-    elif not hasattr(module.cygrpc.AioChannel, "target"):
+    elif not _tells_target(module.cygrpc.AioChannel):
         patch.method(module.Channel, "__init__", _init_channel)
 
 
@@ -62,9 +62,15 @@ def _init_channel(original: Any, gate: Gate) -> Any:
     return __init__
 
 
+def _tells_target(channel_type: Any) -> bool:
+    return hasattr(channel_type, "target")
+
+
 def _target(channel: Any) -> Any:
-    target = getattr(channel, "target", None)
-    if target is None:
+    target: Any = None
+    if _tells_target(type(channel)):
+        target = channel.target
+    else:
         _, target = _targets.get(id(channel), (None, None))
     if target is None:
         _log.warn_once(

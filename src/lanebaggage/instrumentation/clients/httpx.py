@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .._patching import Gate, Patcher
 
 ADDED = "_lanebaggage_added"
-"""On a copy: the names of what was added, each with the value that the request had of its own (baggage), or None."""
+"""On a copy: the pairs that were added, or their names with the values that the request had of its own (baggage) or None."""
 
 
 def install(client: Any, patch: Patcher) -> None:
@@ -99,8 +99,8 @@ def _copied(request: Any, current: Carried) -> Any:
         or not _runtime.policy.verdict(url.host)
     ):
         return None
-    for name, _ in raw:
-        if name in names:
+    for name, value in raw:
+        if name in names or not value.isascii():
             return None
     headers = object.__new__(type(own))
     headers._list = own._list + [(name, name, value) for name, value in raw]
@@ -110,7 +110,7 @@ def _copied(request: Any, current: Carried) -> Any:
     for name, value in request.__dict__.items():
         setattr(copy, name, value)
     copy.headers = headers
-    setattr(copy, ADDED, current)
+    setattr(copy, ADDED, current.headers)
     return copy
 
 
@@ -120,7 +120,7 @@ def _with_headers(request: Any) -> Any:
     stale = request.__dict__.get(ADDED)
     if stale is not None:
         headers = headers.copy()
-        for name, own in stale.items() if isinstance(stale, dict) else [(name, None) for name, _ in stale.headers]:
+        for name, own in stale.items() if isinstance(stale, dict) else [(name, None) for name, _ in stale]:
             del headers[name]
             if own is not None:
                 headers[name] = own
@@ -133,7 +133,7 @@ def _with_headers(request: Any) -> Any:
     copy.__dict__[ADDED] = added = {name: headers.get(name) for name, _ in additions}
     kept = [pair for pair in headers.raw if pair[0].lower().decode("latin-1") not in added]
     ours = [(name.encode("ascii"), value.encode("latin-1")) for name, value in additions]
-    copy.headers = type(headers)(kept + ours, headers.encoding)
+    copy.headers = type(headers)(kept + ours)
     return copy
 
 

@@ -2,9 +2,9 @@
 
 requests' own adapter makes its wire requests on ``http.client``, where each hop and each retry is decided, and the caller's
 ``PreparedRequest`` stays as it is. Mocks (responses, requests-mock) and adapters of other kinds never come there: for them
-the headers go onto a copy of the request, in ``Session.send``, through which every hop of a redirect passes. The copy's
-headers are of a class whose ``copy()`` leaves out what was added, so that ``PreparedRequest.copy()`` carries none to the
-next hop; and a copy that is sent again, taken from a response, is decided anew.
+the headers go onto a copy of the request, in ``Session.send``, through which every hop of a redirect passes. Their values
+are of a class of our own, which survives ``PreparedRequest.copy()``: a redirect, or a request taken from an answer and sent
+again, drops what an earlier hop added and is decided anew.
 """
 
 from __future__ import annotations
@@ -22,6 +22,22 @@ if TYPE_CHECKING:
     from .._patching import Gate, Patcher
 
 
+class Ours(str):
+    """A header's value that was added."""
+
+    __slots__ = ("own",)
+
+    own: Any
+    """What the request had of its own (baggage), or None."""
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
+made = False
+"""Whether there ever was such a value, so that requests have to be searched for one."""
+
+
 def install(module: Any, patch: Patcher) -> None:
     """Inject in ``Session.send``, and in the ``send`` that requests-mock took at its import to call it instead."""
     if hasattr(module, "SessionRedirectMixin"):
@@ -31,14 +47,12 @@ def install(module: Any, patch: Patcher) -> None:
 
 
 def _sender(sessions: Any, *, mocked: bool = False) -> Callable[[Any, Gate], Any]:
-    headers_type = _headers_type(sessions.Session().headers.__class__)
-
     def make(original: Any, gate: Gate) -> Any:
         def send(self: Any, request: Any, **kwargs: Any) -> Any:
-            if gate.on and (CARRIED.get() is not None or type(getattr(request, "headers", None)) is headers_type):
+            if gate.on and (CARRIED.get() is not None or made):
                 try:
-                    if mocked or not _ends_in_http_client(self, sessions):
-                        request = _with_headers(request, headers_type)
+                    if made or mocked or not _ends_in_http_client(self, sessions):
+                        request = _with_headers(request)
                 except Exception:
                     gate.failed()
             return original(self, request, **kwargs)
@@ -61,51 +75,34 @@ def _ends_in_http_client(session: Any, sessions: Any) -> bool:
     )
 
 
-def _with_headers(request: Any, headers_type: Any) -> Any:
-    """A copy of the request with the headers that this hop gets, without those of an earlier one."""
-    headers = getattr(request, "headers", None)
+def _with_headers(request: Any) -> Any:
+    """The request, or a copy of it with the headers that this hop gets and without those of an earlier one."""
+    global made
+    headers: Any = getattr(request, "headers", None)
     url = getattr(request, "url", None)
     if headers is None or not isinstance(url, str):
         return request  # requests is about to say that it is not prepared
-    if type(headers) is headers_type:
-        headers = headers.copy()
+    stale = [(name, value.own) for name, value in headers.items() if type(value) is Ours]
     carried = sending(host_of(url), headers.get("authorization") or "", url)
-    added = []
+    if not stale and carried is None:
+        return request
+    headers = headers.copy()
+    for name, own in stale:
+        del headers[name]
+        if own is not None:
+            headers[name] = own
     if carried is not None:
 
         def existing(name: str) -> str | None:
             value = headers.get(name)
             return None if value is None else text(value)
 
-        added = _runtime.wire.additions(carried, existing)
-    if not added and headers is request.headers:
-        return request
+        for name, value in _runtime.wire.additions(carried, existing):
+            ours = Ours(value)
+            ours.own = headers.get(name)
+            headers[name] = ours
+            made = True
     copy = object.__new__(type(request))
     copy.__dict__.update(request.__dict__)
-    copy.headers = headers_type(headers, added) if added else headers
+    copy.headers = headers
     return copy
-
-
-def _headers_type(plain: Any) -> Any:
-    class Headers(plain):  # type: ignore[misc] # requests.structures.CaseInsensitiveDict
-        """A hop's headers: the request's own, and those added, which no copy takes along."""
-
-        def __init__(self, own: Any, added: list[tuple[str, str]]) -> None:
-            super().__init__(own)
-            self._own = own
-            self.update(added)
-            self._added = dict(added)
-
-        def copy(self) -> Any:
-            left = plain(self)
-            for name, value in self._added.items():
-                if left.get(name) == value:
-                    del left[name]
-                    if name in self._own:
-                        left[name] = self._own[name]
-            return left
-
-        def __reduce__(self) -> Any:
-            return plain, (list(self.items()),)
-
-    return Headers

@@ -1,0 +1,148 @@
+"""httpx beyond the matrix: the caller's objects, what a mock reads, and versions that keep their headers otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+import lanebaggage
+from lanebaggage.instrumentation._patching import Patcher
+from lanebaggage.instrumentation.clients import httpx as integration
+from support.names import STRANGER
+from support.recorder import Recorder, recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HEADER = "x-asm-prefer-tag"
+
+
+@pytest.fixture
+def server(names: Callable[[str], None]) -> Iterator[Recorder]:
+    with recording() as recorder:
+        yield recorder
+
+
+@pytest.fixture(params=["known", "unknown"])
+def layout(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether httpx keeps its headers as we know it; where not, its public methods serve."""
+    if request.param == "unknown":
+        monkeypatch.setattr(integration, "_is_known", lambda headers_type: False)
+    return str(request.param)
+
+
+def test_request_taken_from_an_answer(server: Recorder, layout: str) -> None:
+    """The request of an answer shows what was sent; sent again, it is decided anew."""
+    lanebaggage.auto_instrument(trace_header="baggage")
+    with httpx.Client() as client:
+        with lanebaggage.lane("s2"):
+            request = client.build_request("GET", server.url(), headers={"Baggage": "a=1"})
+            answer = client.send(request)
+        assert (request.headers.get(HEADER), request.headers["baggage"]) == (None, "a=1")
+        assert answer.request.headers[HEADER] == "s2"
+        with lanebaggage.lane("s3"):
+            client.send(answer.request)
+        client.send(answer.request)
+    assert server.values() == [["s2"], ["s3"], []]
+    assert server.values("baggage") == [[f"a=1,{HEADER}=s2"], [f"a=1,{HEADER}=s3"], ["a=1"]]
+
+
+def test_bytes_beyond_ascii(server: Recorder, layout: str) -> None:
+    """A pass-through header in Latin-1 travels byte for byte."""
+    lanebaggage.auto_instrument(pass_through=["x-user"])
+    with lanebaggage.extract({"x-user": "ren\xe9", HEADER: "s2"}):
+        httpx.get(server.url())
+        httpx.get(server.url(), headers={HEADER: "mine"})
+    assert server.values("x-user") == [["ren\xe9"], ["ren\xe9"]]
+    assert server.values() == [["s2"], ["mine"]]
+
+
+def test_body_that_a_mock_has_read(layout: str) -> None:
+    """A generated body that a transport has read is the caller's to read, and to send along a redirect."""
+    bodies = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(request.read())
+        return httpx.Response(307, headers={"Location": "/there"}) if request.url.path == "/" else httpx.Response(200)
+
+    lanebaggage.auto_instrument()
+    with httpx.Client(transport=httpx.MockTransport(answer), follow_redirects=True) as client, lanebaggage.lane("s2"):
+        request = client.build_request("POST", "http://mockb/", content=iter([b"one", b"two"]))
+        client.send(request)
+    assert bodies == [b"onetwo", b"onetwo"]
+    assert request.content == b"onetwo"
+
+
+async def test_body_that_an_asynchronous_mock_has_read() -> None:
+    """The same for the asynchronous client."""
+
+    async def body() -> Any:
+        yield b"one"
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        return httpx.Response(200)
+
+    lanebaggage.auto_instrument()
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        with lanebaggage.lane("s2"):
+            request = client.build_request("POST", "http://mockb/", content=body())
+            await client.send(request)
+    assert request.content == b"one"
+
+
+def test_mocked_redirect_to_a_stranger() -> None:
+    """Each hop of a redirect is decided on, in mocks too."""
+    seen = []
+    way = {"mockb": f"http://{STRANGER}/", STRANGER: "http://mockc/"}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get(HEADER))
+        location = way.get(request.url.host)
+        return httpx.Response(302, headers={"Location": location}) if location else httpx.Response(200)
+
+    lanebaggage.auto_instrument()
+    with httpx.Client(transport=httpx.MockTransport(answer), follow_redirects=True) as client, lanebaggage.lane("s2"):
+        client.get("http://mockb/")
+    assert seen == ["s2", None, "s2"]
+
+
+def test_signed_for_an_allowed_host(server: Recorder) -> None:
+    """A pre-signed URL of an allowed host gets what its signature does not cover."""
+    lanebaggage.auto_instrument(allow=["127.0.0.1"])
+    with lanebaggage.lane("s2"):
+        httpx.get(server.url("/?X-Amz-SignedHeaders=host&X-Amz-Signature=0"))
+        httpx.get(server.url(f"/?X-Amz-SignedHeaders=host%3B{HEADER}&X-Amz-Signature=0"))
+    assert server.values() == [["s2"], []]
+
+
+def test_answers_are_pickled_as_before(server: Recorder) -> None:
+    """A pickled request needs no lanebaggage to be read."""
+    lanebaggage.auto_instrument()
+    with lanebaggage.lane("s2"):
+        answer = httpx.get(server.url())
+    pickled = pickle.dumps(answer.request)
+    assert b"lanebaggage.instr" not in pickled
+    assert b"lanebaggage._wire" not in pickled
+    assert pickle.loads(pickled).headers[HEADER] == "s2"
+
+
+def test_a_version_without_that_method(server: Recorder) -> None:
+    """A version that lacks what is patched is patched at its transports."""
+
+    async def call() -> None:
+        async with httpx.AsyncClient() as client:
+            await client.get(server.url())
+
+    parts = {name: getattr(httpx, name) for name in ("Headers", "HTTPTransport", "AsyncHTTPTransport")}
+    integration.install(SimpleNamespace(Client=object, **parts), Patcher("httpx"))
+    with httpx.Client() as client, lanebaggage.lane("s2"):
+        client.get(server.url())
+    with lanebaggage.lane("s3"):
+        asyncio.run(call())
+    assert server.values() == [["s2"], ["s3"]]
