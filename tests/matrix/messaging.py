@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .messaging_drivers import amqp, kafka
+from .messaging_drivers import amqp, kafka, tasks
 from .table import Role
 
 MESSAGING = Role(
@@ -44,3 +44,35 @@ MESSAGING.add("pika, basic_get()", amqp.PikaGet, batch=ONE)
 MESSAGING.add("aio-pika, callback", amqp.AioPikaCallback, asked_in_vain=CALLBACK, closed=CALLBACK, batch=ONE)
 MESSAGING.add("aio-pika, iterator()", amqp.AioPikaIterator, batch=ONE)
 MESSAGING.add("aio-pika, get()", amqp.AioPikaGet, closed="nothing is closed after `get()`", batch=ONE)
+
+WORKER: dict[str, str] = dict.fromkeys(("asked_in_vain", "closed"), "the worker calls the task: nothing is pulled")
+WORKER["batch"] = "a task is one message"
+NAMED = "the headers can be given by name only"
+NO_HEADERS = "a job has no headers of the caller's"
+
+MESSAGING.add("celery", tasks.Celery, **WORKER, positional=NAMED)
+MESSAGING.add(
+    "rq",
+    tasks.Rq,
+    **WORKER,
+    **dict.fromkeys(("containers", "positional", "same_object_twice", "own_header", "own_baggage"), NO_HEADERS),
+)
+MESSAGING.add("dramatiq", tasks.Dramatiq, **WORKER, positional="a message's options are an attribute")
+MESSAGING.add(
+    "arq",
+    tasks.Arq,
+    **WORKER,
+    **dict.fromkeys(("containers", "positional", "same_object_twice", "own_header", "own_baggage"), NO_HEADERS),
+)
+MESSAGING.add("taskiq", tasks.Taskiq, **WORKER, positional="labels are an attribute of the kicker")
+MESSAGING.add(
+    "faststream, redis",
+    tasks.FastStreamRedis,
+    asked_in_vain=CALLBACK,
+    closed=CALLBACK,
+    positional=NAMED,
+    redelivery="a Redis list delivers once",
+)
+MESSAGING.add(
+    "faststream, rabbitmq", tasks.FastStreamRabbit, asked_in_vain=CALLBACK, closed=CALLBACK, batch=ONE, positional=NAMED
+)

@@ -189,6 +189,8 @@ class AioPikaCallback(AsyncDriver):
         self.missing, self.handle = count, handle
         self.ready.set()
         await asyncio.wait_for(self.done.wait(), SECONDS)
+        self.ready.clear()
+        self.done.clear()
         return lanebaggage.current_lane()
 
     async def areceive_again(self, handle: Handle) -> None:
