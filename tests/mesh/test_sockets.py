@@ -280,10 +280,12 @@ def test_websockets_pass_through(mesh: Mesh) -> None:
         for text in ("one", "x" * 200_000):
             socket.send(text)
             assert socket.recv(SECONDS) == text.upper()
-    assert mesh.calls[-1].hops[0].status == 101
+    upgraded = mesh.calls[-1].hops[0]
     with pytest.raises(InvalidStatus) as refused:
         connect("ws://mocka/no", additional_headers=headers)
     assert refused.value.response.status_code == 403
+    mesh.close()
+    assert (upgraded.status, upgraded.error) == (101, None)
 
 
 def test_the_proxy_has_no_lane_of_its_own(mesh: Mesh) -> None:

@@ -6,6 +6,7 @@ A loop of its own is what lets an ``async def`` view block, in a call to another
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _VERSION: Final = {"version": "3.0", "spec_version": "2.3"}
 _LIFESPAN_SECONDS: Final = 30.0
+_SHUTDOWN_SECONDS: Final = 5.0
 
 
 class Application:
@@ -44,17 +46,21 @@ class Application:
 
         :raises MeshError: the application says that it failed.
         """
-        failure = self._thread.call(self._start(), _LIFESPAN_SECONDS)
+        try:
+            failure = self._thread.call(self._start(), _LIFESPAN_SECONDS)
+        except FutureTimeoutError:
+            failure = f"its lifespan start-up took more than {_LIFESPAN_SECONDS:g} s"
         if failure:
             self._thread.close()
             raise MeshError(f"{self._name} did not start: {failure}")
 
     def stop(self) -> None:
-        """Run the lifespan's shutdown, cancel what is left and end the thread."""
-        try:
-            self._thread.call(self._stop(), 5)
-        except Exception:  # noqa: S110 - an application that will not shut down is cancelled next
-            pass
+        """Run the lifespan's shutdown, cancel what is left and end the thread; one that blocks its loop is abandoned."""
+        if self._thread.answers():
+            try:
+                self._thread.call(self._stop(), _SHUTDOWN_SECONDS)
+            except Exception:  # noqa: S110 - an application that will not shut down is cancelled next
+                pass
         self._thread.close()
 
     def serve(self, method: str, path: str, headers: Headers, body: bytes, hop: Hop, context: Context, sink: Sink) -> None:

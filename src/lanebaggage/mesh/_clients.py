@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -208,6 +209,10 @@ def patch_httpx(module: ModuleType, patches: _intercept.Patches) -> None:
             if found is None:
                 return await original(self, request)
             engine, origin = found
+            if asyncio._get_running_loop() is None:
+                raise MeshError(
+                    _intercept.refuse(origin, "the in-process engine carries httpx under asyncio, and no other loop")
+                )
             body = b"".join([chunk async for chunk in request.stream])
             try:
                 reply = await engine.send_async(origin, *parts(request, body))

@@ -17,6 +17,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from .._errors import MeshError
 from ._serving import SERVING
+from ._threads import PATIENCE
 from .apps import ASGI, WSGI
 from .hops import HOP_HEADER, Hop
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .topology import Instance
 
 START_SECONDS = 30.0
+_STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.02
 _ENVIRON_KEY = "HTTP_" + HOP_HEADER.upper().replace("-", "_")
 
@@ -143,8 +145,8 @@ class ASGIServer:
 
     def stop(self) -> None:
         """Close the port and every connection, and run the lifespan's shutdown."""
-        self._server.end()
-        self._thread.join(5)
+        if self._server.end():
+            self._thread.join(_STOP_SECONDS)
 
 
 class _Uvicorn(uvicorn.Server):
@@ -156,12 +158,16 @@ class _Uvicorn(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending = asyncio.Event()
 
-    def end(self) -> None:
-        if self._loop is not None and not self._loop.is_closed():
+    def end(self) -> bool:
+        """Have it end; whether it will, since no code blocks its loop."""
+        noticed = threading.Event()
+        if self._loop is not None:
             try:
                 self._loop.call_soon_threadsafe(self._ending.set)
-            except RuntimeError:  # it ended by itself just now
-                pass
+                self._loop.call_soon_threadsafe(noticed.set)
+            except RuntimeError:  # it ended by itself
+                return True
+        return noticed.wait(PATIENCE)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()

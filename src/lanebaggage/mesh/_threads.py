@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextvars import Context
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     T = TypeVar("T")
+
+
+PATIENCE: Final = 1.0
+"""Seconds that the end of a mesh waits for code that blocks."""
 
 
 class LoopThread:
@@ -24,6 +30,7 @@ class LoopThread:
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._answers = True
         self._thread = threading.Thread(target=Context().run, args=(self._run,), name=name, daemon=True)
         self._thread.start()
 
@@ -63,17 +70,29 @@ class LoopThread:
         """Run a coroutine in the loop and wait for its result."""
         return self.submit(coroutine).result(timeout)
 
+    def answers(self) -> bool:
+        """Whether something may be run in the loop: no code blocks it. One that did not answer is not asked again."""
+        if self._answers:
+            turn = threading.Event()
+            self.loop.call_soon_threadsafe(turn.set)
+            self._answers = turn.wait(PATIENCE)
+        return self._answers
+
     def close(self) -> None:
-        """Cancel what is left, stop the loop and end the thread."""
+        """Cancel what is left, stop the loop and end the thread; one that code blocks ends as soon as it does not."""
         if self.loop.is_closed():
+            return
+        if not self.answers():
+            self.loop.call_soon_threadsafe(self.loop.stop)
             return
         try:
             self.call(_cancel_others(), 5)
-        finally:
-            self.loop.call_soon_threadsafe(self.loop.stop)
-            self._thread.join(5)
-            if not self._thread.is_alive():
-                self.loop.close()
+        except FutureTimeoutError:
+            pass
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(PATIENCE)
+        if not self._thread.is_alive():
+            self.loop.close()
 
 
 async def _cancel_others() -> None:
@@ -109,6 +128,7 @@ class Workers:
         """End the threads as they finish what they do."""
         for _ in self._threads:
             self._jobs.put(None)
+        until = time.monotonic() + PATIENCE
         for thread in self._threads:
-            thread.join(1)
+            thread.join(max(0.0, until - time.monotonic()))
         self._threads.clear()

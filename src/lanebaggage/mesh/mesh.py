@@ -6,7 +6,8 @@ import json as _json
 import secrets
 import time
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from multidict import CIMultiDict
 
@@ -20,6 +21,9 @@ from .engine import Outgoing, engine_class
 from .hops import HOP_HEADER, Recorder
 from .topology import Instance, Lanes, Topology
 from .traffic import Traffic
+
+_SAFE: Final = "/?#[]@!$&'()*+,;=:%-._~|{}^`\"<>\\"
+"""What a path may hold as it stands: all that is printable but spaces; whether it is a legal URL is the test's affair."""
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -238,11 +242,12 @@ class Mesh:
             given.setdefault("Content-Length", str(len(body)))
         for name, value in self.lane_headers(lane).items():
             given.setdefault(name, value)
+        path = quote(path, safe=_SAFE)
         call = self.recorder.begin(f"{method} {host or ''}{path}", lane)
         given[HOP_HEADER] = call.id
         started = time.perf_counter()
         try:
-            answer = self.engine.exchange(Outgoing(method, path, host, list(given.items()), body, timeout or self.timeout))
+            answer = self.engine.exchange(Outgoing(method, path, host, _as_bytes(given), body, timeout or self.timeout))
         except (TimeoutError, ConnectionError) as error:
             self.engine.settle(call)
             what = "no answer in time" if isinstance(error, TimeoutError) else "the answer broke off"
@@ -319,6 +324,17 @@ class Mesh:
         call.status, call.reason, call.content = answer.status, answer.reason, answer.body
         call.headers.extend(answer.headers)
         self.engine.settle(call)
+
+
+def _as_bytes(headers: CIMultiDict[str]) -> list[tuple[str, str]]:
+    """Headers with a character for each byte on the wire: ISO 8859-1 where it suffices, UTF-8 otherwise."""
+    pairs = []
+    for name, value in headers.items():
+        if any(character in name + value for character in "\r\n\0"):
+            raise MeshError(f"the header {name[:40]!r} has a line break or NUL in it, which no request can carry")
+        latin = max(value, default="") <= "\xff"
+        pairs.append((name, value if latin else value.encode().decode("latin-1")))
+    return pairs
 
 
 def _one_group(paths: tuple[str | PathLike[str], ...], name: str | None) -> LaneGroup:

@@ -163,7 +163,8 @@ class Proxy:
             error = str(failure)
             raise
         finally:
-            self._traffic.recorder.close(route.hop, route.hop.status, error)
+            upgraded = route.hop.status == 101  # where a client that goes away is how it ends
+            self._traffic.recorder.close(route.hop, route.hop.status, None if upgraded else error)
 
     def _authority(self, listener: Listener, target: str, headers: Headers) -> tuple[str, str]:
         """Host and path of a request; an absolute target's authority replaces Host (RFC 9112, section 3.2.2)."""
