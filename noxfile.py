@@ -39,6 +39,13 @@ def neighbours(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-p", "no:ddtrace", "-n", "2", "tests/otel/neighbours", *session.posargs)
 
 
+@nox.session(name="tests-niquests")
+def tests_niquests(session: nox.Session) -> None:
+    """niquests, in an environment of its own: urllib3-future, on which it runs, takes the place of urllib3."""
+    install(session, "niquests")
+    session.run("python", "-m", "pytest", "tests/with_niquests", *session.posargs)
+
+
 @nox.session
 def differential(session: nox.Session) -> None:
     """Router, embedded proxy and Envoy on random meshes: ``-- --requests 100000 --seed 7``."""

@@ -33,7 +33,8 @@ def import_before(case: Case) -> None:
 def import_after(case: Case) -> None:
     """In a process of its own, since here everything is imported."""
     tests = str(Path(__file__).parents[1])
-    command = [sys.executable, "-m", "matrix.client_child", case.cell.library, case.server.url()]
+    driver = case.cell.driver
+    command = [sys.executable, "-m", "matrix.client_child", driver.__module__, driver.__name__, case.server.url()]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": tests}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert case.server.values() == [["s2"], []]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -75,12 +76,13 @@ class Requests(Driver):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        import requests
-
-        self.requests = requests
-        self.session = requests.Session()
+        self.requests = import_module(self.module)
+        self.session = self.make()
         if self.proxy:
             self.session.proxies = {"http": self.proxy, "https": self.proxy}
+
+    def make(self) -> Any:
+        return self.requests.Session()
 
     def send(self, url: str, method: str = "GET", headers: Any = None, body: Any = None, timeout: float = 10) -> Reply:
         answer = self.session.request(method, url, headers=headers, data=body, timeout=timeout, verify=self.ca or None)
