@@ -26,6 +26,10 @@ def start_in_children() -> None:
 
     instrumentation.always.append(children.install)
     start()
+    if "LANEBAGGAGE_MESH_SERVICES" in os.environ:
+        from . import names
+
+        names.install(os.environ)
 
 
 def auto() -> None:

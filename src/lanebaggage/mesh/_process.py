@@ -12,12 +12,14 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import MeshError
+from .._launcher.names import VARIABLE as NAMES
 from .apps import Command
 from .hops import HOP_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..routing import ServiceRef
     from .topology import Instance
 
 START_SECONDS: Final = 30.0
@@ -131,7 +133,9 @@ class Process:
             pass
 
 
-def variables(sidecar: tuple[str, int], addresses: Mapping[str, tuple[str, int]], headers: Mapping[str, str]) -> dict[str, str]:
+def variables(
+    sidecar: tuple[str, int], addresses: Mapping[ServiceRef, tuple[str, int]], headers: Mapping[str, str]
+) -> dict[str, str]:
     """The environment by which a process finds its sidecar and its services, and knows what to forward.
 
     :param sidecar: the address of its sidecar, which is its proxy for http.
@@ -142,8 +146,10 @@ def variables(sidecar: tuple[str, int], addresses: Mapping[str, tuple[str, int]]
     proxy = f"http://{sidecar[0]}:{sidecar[1]}"
     env = {"HTTP_PROXY": proxy, "http_proxy": proxy}
     for service, (host, port) in addresses.items():
-        name = service.upper().replace("-", "_")
+        name = service.name.upper().replace("-", "_")
         env[f"{name}_SERVICE_HOST"], env[f"{name}_SERVICE_PORT"] = host, str(port)
+    names = [f"{service.name}.{service.namespace}={host}:{port}" for service, (host, port) in addresses.items()]
+    env[NAMES] = ",".join(names)
     passed = os.environ.get("LANEBAGGAGE_PASS_THROUGH", "")
     env["LANEBAGGAGE_PASS_THROUGH"] = ",".join(filter(None, (passed, HOP_HEADER)))
     for name, header in headers.items():

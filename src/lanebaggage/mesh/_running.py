@@ -15,11 +15,12 @@ from .topology import headers_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from ..routing import ServiceRef
     from ._servers import Hops
     from .engine import Progress
     from .topology import Instance, Topology
 
-    Reached = Callable[[Instance], tuple[tuple[str, int], Mapping[str, tuple[str, int]]]]
+    Reached = Callable[[Instance], tuple[tuple[str, int], Mapping[ServiceRef, tuple[str, int]]]]
 
 _DRAIN_SECONDS: Final = 1.0
 _DRAIN_POLL: Final = 0.005
@@ -37,7 +38,7 @@ class Running:
 
     :param topology: of the mesh.
     :param hops: finds the hop that an application of this process is about to serve.
-    :param reached: gives the address of an instance's sidecar and, by its name, that for each other service.
+    :param reached: gives the address of an instance's sidecar, and the one for each other service.
     """
 
     def __init__(self, topology: Topology, hops: Hops, reached: Reached) -> None:
@@ -86,6 +87,11 @@ class Running:
         if running is not None:
             running.stop()
 
+    def ended(self) -> list[tuple[Instance, str]]:
+        """The commands that have ended by themselves, with the last that they printed."""
+        processes = [(instance, one) for instance, one in self._servers.items() if isinstance(one, Process)]
+        return [(instance, one.output()) for instance, one in processes if not one.running]
+
     def close(self) -> None:
         """Stop everything, what is just being started too: an interrupt may come at any time."""
         self._closed = True
@@ -113,6 +119,6 @@ class Running:
         elif isinstance(app, Command):
             sidecar, services = self._reached(instance)
             env = variables(sidecar, services, headers_of(self._topology.current.group))
-            process = Process(instance, env, {name: f"{host}:{port}" for name, (host, port) in services.items()})
+            process = Process(instance, env, {ref.name: f"{host}:{port}" for ref, (host, port) in services.items()})
             self._servers[instance] = process
             process.wait()

@@ -82,6 +82,9 @@ class Engine(Protocol):
     def set_available(self, instance: Instance, available: bool) -> None:
         """Stop an instance, or start it again where it was."""
 
+    def ended(self) -> list[tuple[Instance, str]]:
+        """The commands that have ended by themselves, with the last that they printed."""
+
     def changed(self) -> None:
         """Services or lanes have changed; ``traffic.topology.current`` has the new state."""
 

@@ -26,7 +26,7 @@ from .traffic import BAD_GATEWAY
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ..routing import LaneGroup
+    from ..routing import LaneGroup, ServiceRef
     from .engine import Incoming, Outgoing, Progress
     from .topology import Instance
     from .traffic import Traffic
@@ -106,7 +106,7 @@ class EnvoyMesh:
             self._apply()
         self._running.start(instances, progress)
 
-    def _reached(self, instance: Instance) -> tuple[tuple[str, int], Mapping[str, tuple[str, int]]]:
+    def _reached(self, instance: Instance) -> tuple[tuple[str, int], Mapping[ServiceRef, tuple[str, int]]]:
         assert self._layout is not None
         return self._ports[name_of(instance)], self._layout.addresses_of(instance)
 
@@ -120,6 +120,10 @@ class EnvoyMesh:
                 self._layout.apply_endpoints(self._files)
         if not available:
             self._running.stop(instance)
+
+    def ended(self) -> list[tuple[Instance, str]]:
+        """The commands that have ended by themselves, with the last that they printed."""
+        return self._running.ended()
 
     def changed(self) -> None:
         """Have Envoy take the services and lanes as they are now; the next request says what is wrong with them."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from .._errors import MeshError
-from ..routing.envoy import GATEWAY, Configuration, Endpoint, Relay, Sidecar
+from ..routing.envoy import GATEWAY, Configuration, Endpoint, Options, Relay, Sidecar, bootstrap
 from ..routing.envoy.resources import is_address
 from .apps import ASGI, WSGI, Command
 from .traffic import CLIENT, Origin
@@ -16,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..routing import ServiceRef
-    from ..routing.envoy import Options
     from .envoy_files import Files
-    from .topology import Compiled, Instance
+    from .topology import Compiled, Instance, Topology
 
 UNKNOWN: Final = "unknown"
 """Listener of applications of this process where not even the instance is known that calls."""
@@ -66,9 +66,9 @@ class Layout:
         callers = {name_of(one): Origin(one) for one in self._instances}
         return {GATEWAY: FROM_GATEWAY, UNKNOWN: Origin(), **clients, **callers}
 
-    def addresses_of(self, instance: Instance) -> dict[str, tuple[str, int]]:
-        """The address by which an instance reaches each other service, by its name."""
-        return {service.name: self._ports[relay_name(instance, service)] for service in self._others(instance)}
+    def addresses_of(self, instance: Instance) -> dict[ServiceRef, tuple[str, int]]:
+        """The address by which an instance reaches each other service."""
+        return {service: self._ports[relay_name(instance, service)] for service in self._others(instance)}
 
     # --- putting it in force
 
@@ -92,16 +92,17 @@ class Layout:
         return {name: (made.endpoint_path(name), one) for name, one in made.assignments(endpoints).items()}
 
     def _endpoint(self, instance: Instance) -> list[Endpoint]:
-        where = application = _resolved(instance)
-        if self.configuration.remembers and instance.service in self.state.group.services:
-            where = self._ports.get(name_of(instance))
-        if where is None or application is None:
-            return []
-        lanes = tuple(
-            lane.name for lane in self.state.group.lanes if lane.has(instance.service) and instance.selected_by(lane.selector)
+        if not self.configuration.remembers or instance.service not in self.state.group.services:
+            return endpoints_of(self.state, instance)
+        sidecar = self._ports.get(name_of(instance))
+        return (
+            []
+            if sidecar is None
+            else [
+                replace(one, address=sidecar[0], port=sidecar[1], check=(one.address, one.port))
+                for one in endpoints_of(self.state, instance)
+            ]
         )
-        known = lanes if instance.service in self.state.group.services else ()
-        return [Endpoint(instance.service, known, *where, check=application, name=name_of(instance))]
 
     def _sidecar(self, instance: Instance) -> Sidecar:
         lane = self.state.lane_of(instance)
@@ -116,6 +117,24 @@ class Layout:
 
     def _others(self, instance: Instance) -> list[ServiceRef]:
         return list(dict.fromkeys(one.service for one in self._instances if one.service != instance.service))
+
+
+def written(topology: Topology) -> dict[str, object]:
+    """The configuration of a mesh as it is, as one file that Envoy can be started with elsewhere."""
+    state = topology.current
+    endpoints = [endpoint for one in topology.instances for endpoint in endpoints_of(state, one)]
+    return bootstrap(state.group, options=Options(**topology.settings), endpoints=endpoints)
+
+
+def endpoints_of(state: Compiled, instance: Instance) -> list[Endpoint]:
+    """An instance as an endpoint; none while it is nowhere."""
+    where = _resolved(instance)
+    if where is None:
+        return []
+    group = state.group
+    lanes = [lane.name for lane in group.lanes if lane.has(instance.service) and instance.selected_by(lane.selector)]
+    known = tuple(lanes) if instance.service in group.services else ()
+    return [Endpoint(instance.service, known, *where, name=name_of(instance))]
 
 
 def name_of(instance: Instance) -> str:

@@ -77,6 +77,10 @@ class InProcess:
         """Count an instance as a healthy endpoint, or not."""
         instance.up = available
 
+    def ended(self) -> list[tuple[Instance, str]]:
+        """None: nothing runs in a process of its own."""
+        return []
+
     def changed(self) -> None:
         """Nothing is kept between requests."""
 

@@ -13,6 +13,7 @@ from .traffic import GATEWAY, Origin
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..routing import ServiceRef
     from .engine import Incoming, Outgoing, Progress
     from .hops import Call
     from .topology import Instance
@@ -60,13 +61,13 @@ class Sockets:
         """Start instances, all at once, and wait until they listen."""
         self._running.start(instances, progress)
 
-    def _reached(self, instance: Instance) -> tuple[tuple[str, int], dict[str, tuple[str, int]]]:
+    def _reached(self, instance: Instance) -> tuple[tuple[str, int], dict[ServiceRef, tuple[str, int]]]:
         """A sidecar of an instance's own: one listener as its proxy, and one for each other service."""
         origin = Origin(instance)
         if instance not in self._sidecars:
             self._sidecars[instance] = self._listen(Listener(lambda _peer: origin))
         names = dict.fromkeys(one.service for one in self.topology.instances if one.service != instance.service)
-        addresses = {ref.name: self._listen(Listener(lambda _peer: origin, ref.host)) for ref in names}
+        addresses = {ref: self._listen(Listener(lambda _peer: origin, ref.host)) for ref in names}
         return self._sidecars[instance], addresses
 
     def set_available(self, instance: Instance, available: bool) -> None:
@@ -76,6 +77,10 @@ class Sockets:
         instance.up = available
         if not available:
             self._running.stop(instance)
+
+    def ended(self) -> list[tuple[Instance, str]]:
+        """The commands that have ended by themselves, with the last that they printed."""
+        return self._running.ended()
 
     def changed(self) -> None:
         """The proxy asks for the state at each request."""

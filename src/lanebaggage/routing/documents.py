@@ -115,10 +115,8 @@ def documents(text: str, file: str = "<text>") -> list[Document]:
     :param file: its name, for messages.
     :raises RoutingError: it is not YAML, is hostile, or holds something else than objects and lists.
     """
-    if len(text) > MAX_BYTES:
-        raise RoutingError([_too_large(file, len(text))])
     found: list[Document] = []
-    for root in _Builder(file).trees(text):
+    for root in trees(text, file):
         items = root.get("items")
         if root.kind == "null":
             continue
@@ -131,6 +129,16 @@ def documents(text: str, file: str = "<text>") -> list[Document]:
             what = "this is no Kubernetes object"
             raise RoutingError([_refused(file, document.node.line, what, "Write apiVersion, kind, metadata and spec")])
     return found
+
+
+def trees(text: str, file: str = "<text>") -> Iterator[Node]:
+    """The documents of a text, whatever they are.
+
+    :raises RoutingError: it is not YAML, or is hostile.
+    """
+    if len(text) > MAX_BYTES:
+        raise RoutingError([_too_large(file, len(text))])
+    yield from _Builder(file).trees(text)
 
 
 class _Builder:

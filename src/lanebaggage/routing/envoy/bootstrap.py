@@ -48,13 +48,16 @@ def bootstrap(
     :return: a mapping to write as JSON or YAML.
     :raises RoutingError: Envoy cannot do what the options ask.
     """
-    configuration = Configuration(group, options)
     instances = list(endpoints) if endpoints is not None else _instances(group)
+    outside = dict.fromkeys(one.service for one in instances if one.service not in group.services)
+    configuration = Configuration(group, options, outside=tuple(outside))
     if sidecars is None:
         sidecars = _sidecars(configuration, instances)
         if configuration.remembers:
             pairs = zip(instances, sidecars, strict=True)
-            instances = [Endpoint(one.service, one.lanes, address, sidecar.port, _check(one)) for one, sidecar in pairs]
+            instances = [
+                _behind(one, address, sidecar.port) if one.service in group.services else one for one, sidecar in pairs
+            ]
     listeners = [configuration.gateway(address, gateway_port)]
     listeners += [configuration.sidecar(sidecar, address) for sidecar in sidecars]
     return {
@@ -89,9 +92,10 @@ def base(*, admin: tuple[str, int] | None, each: bool = False) -> Json:
     }
 
 
-def _check(endpoint: Endpoint) -> tuple[str, int] | None:
-    """Where the health of an instance behind a sidecar is checked; Envoy takes no name there."""
-    return (endpoint.address, endpoint.port) if is_address(endpoint.address) else None
+def _behind(endpoint: Endpoint, address: str, port: int) -> Endpoint:
+    """An instance behind its sidecar; its health is checked where it is itself, though Envoy takes no name there."""
+    check = (endpoint.address, endpoint.port) if is_address(endpoint.address) else None
+    return Endpoint(endpoint.service, endpoint.lanes, address, port, check, endpoint.name)
 
 
 def _instances(group: LaneGroup) -> list[Endpoint]:
@@ -109,7 +113,7 @@ def _sidecars(configuration: Configuration, instances: Sequence[Endpoint]) -> li
     group = configuration.group
     if configuration.remembers:
         return [
-            Sidecar(f"{configuration.labels[one.service]} {' '.join(one.lanes)}", None, port, (one.address, one.port))
+            Sidecar(one.name or f"{configuration.labels[one.service]} {port}", None, port, (one.address, one.port))
             for port, one in enumerate(instances, SIDECAR_PORT)
         ]
     if configuration.flavour.strict:

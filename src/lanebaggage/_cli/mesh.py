@@ -1,0 +1,116 @@
+"""``lanebaggage mesh``: a lane mesh on this machine, of real processes, running until it is told to stop."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from ..mesh import Mesh
+from ..mesh.report import BAD, QUIET, lane_style
+from ..mesh.services_file import read_services
+from .help import examples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..mesh.hops import Call
+    from ..mesh.topology import Instance
+
+ENGINES = ("sockets", "envoy", "envoy-health", "envoy-istio")
+LOOK_SECONDS = 0.1
+"""How often there is a look at what has happened."""
+
+
+@click.group()
+def mesh() -> None:
+    """Run a lane mesh on this machine."""
+
+
+@mesh.command(
+    epilog=examples(
+        "lanebaggage mesh up lanes.yaml services.yaml",
+        "lanebaggage mesh up lanes.yaml services.yaml --engine envoy --write envoy/",
+    ),
+)
+@click.argument("lanes", type=click.Path(exists=True))
+@click.argument("services", type=click.Path(exists=True, dir_okay=False))
+@click.option("--engine", type=click.Choice(ENGINES), default="sockets", show_default=True, help="What carries the requests.")
+@click.option("--group", metavar="NAME", help="The lane group, where LANES holds several.")
+@click.option("--write", type=click.Path(file_okay=False), help="Write Envoy's configuration into this directory.")
+def up(lanes: str, services: str, engine: str, group: str | None, write: str | None) -> None:
+    """Start the services in the file SERVICES, in the lanes of the file or directory LANES.
+
+    Each service is a command that is started here, or an address elsewhere, so that only what you change has to run on your
+    machine. Services reach each other by their own names: through HTTP_PROXY, through MOCKB_SERVICE_HOST and
+    MOCKB_SERVICE_PORT, or, started by lanebaggage run, by name resolution. Ends with Ctrl-C.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    with Mesh.from_yaml(lanes, group=group, engine=engine) as running:
+        for entry in read_services(services):
+            running.service(str(entry.service), {entry.version: entry.app}, labels={entry.version: entry.labels})
+        running.start(progress=lambda instance: console.print(_ready(running, instance)))
+        if write is not None:
+            _write(running, Path(write), console)
+        console.print(Text.assemble("gateway  ", (str(running.gateway), "bold")))
+        sidecar = running.engine.address_for(None)
+        console.print(Text(f"straight to a service: HTTP_PROXY={sidecar} curl http://SERVICE/", QUIET))
+        _watch(running, console, ended)
+
+
+def _ready(running: Mesh, instance: Instance) -> Text:
+    state = running.topology.current
+    lanes = [lane.name for lane in state.group.lanes if lane.has(instance.service) and instance.selected_by(lane.selector)]
+    host, port = instance.address or ("", 0)
+    return Text.assemble((f"{instance}", "bold"), f"  http://{host}:{port}  {', '.join(lanes) or 'in no lane'}")
+
+
+def _write(running: Mesh, directory: Path, console: Console) -> None:
+    from ..mesh.envoy_layout import written
+
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / "envoy.json"
+    file.write_text(json.dumps(written(running.topology), indent=2) + "\n", encoding="utf-8")
+    console.print(Text(f"wrote {file}: envoy -c {file}", QUIET))
+
+
+def _watch(running: Mesh, console: Console, ended: threading.Event) -> None:
+    """Print each call as it ends, and take out what has ended by itself."""
+    shown: set[str] = set()
+    while not ended.wait(LOOK_SECONDS):
+        for call in running.calls:
+            if call.id not in shown and call.roots and all(hop.duration is not None for hop in call.hops):
+                shown.add(call.id)
+                console.print(Text.assemble(*_line(call)))
+        for instance, output in running.engine.ended():
+            running.stop(str(instance.service), version=instance.version)
+            console.print(Text(f"{instance} has ended{': ' + output if output else ''}", BAD))
+
+
+def _line(call: Call) -> Iterator[tuple[str, str]]:
+    """A call in one line: what was asked, the lane, the status, the way that it took."""
+    first = call.roots[0]
+    status = first.status or 0
+    yield f"{time.strftime('%H:%M:%S')}  {call.title}  ", ""
+    yield f"lane {first.lane}" if first.lane else "no lane", lane_style(first.lane)
+    yield f"  {status or 'no answer'}", BAD if not 0 < status < 400 else ""
+    yield f"  {sum(hop.duration or 0 for hop in call.roots) * 1000:.1f} ms  ", QUIET
+    for number, hop in enumerate(call.hops):
+        yield " > " if number else "", QUIET
+        yield f"{hop.service} {hop.version or '-'}", BAD if hop.version is None else ""
+        if hop.fallback:
+            yield " (fallback)", "yellow"
+        if hop.lost:
+            yield " (lane lost)", BAD
+        if hop.version is None:
+            yield f" ({hop.reason})", BAD
