@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .._patching import Gate
 
 
+_FILE: Any = IOBase.__base__
+"""The base of all files, which is asked in a fifth of the time that the abstract class takes."""
+
+
 def read(environ: Any) -> Carried | None:
     """What a request carries; its environ is marked."""
     carried = _runtime.wire.from_environ(environ)
@@ -52,15 +56,27 @@ def serve(application: Callable[..., Any], gate: Gate, environ: Any, *args: Any)
         body = application(*args)
     finally:
         reset(token)
-    if carried is None and ((outer := CARRIED.get()) is None or outer is UNSET):
-        return body
     return _streamed(body, environ, carried)
 
 
 def call(original: Any, gate: Gate) -> Any:
-    """A replacement for ``__call__(self, environ, start_response)`` of an application class."""
+    """A replacement for ``__call__(self, environ, start_response)`` of an application class; does by itself what is usual."""
+    enter, leave = CARRIED.set, CARRIED.reset
 
     def __call__(self: Any, environ: Any, start_response: Any) -> Any:
+        if gate.on and _runtime.answers is None:
+            try:
+                carried = UNSET if ENTERED in environ else read(environ)
+            except Exception:
+                gate.failed()
+                return original(self, environ, start_response)
+            if carried is not UNSET:
+                token = enter(carried)
+                try:
+                    body = original(self, environ, start_response)
+                finally:
+                    leave(token)
+                return body if type(body) is list else _streamed(body, environ, carried)
         return serve(original, gate, environ, self, environ, start_response)
 
     return __call__
@@ -76,7 +92,9 @@ def application(app: Callable[[Any, Any], Any], gate: Gate) -> Callable[[Any, An
 
 
 def _streamed(body: Any, environ: Any, carried: Carried | None) -> Any:
-    if type(body) is list or type(body) is tuple or isinstance(body, IOBase):
+    if type(body) is list or type(body) is tuple or isinstance(body, _FILE):
+        return body
+    if carried is None and ((outer := CARRIED.get()) is None or outer is UNSET):
         return body
     wrapper = environ.get("wsgi.file_wrapper")
     if isinstance(wrapper, type) and isinstance(body, wrapper):
@@ -105,7 +123,7 @@ class Body:
             return self._next()
         finally:
             self._carried = CARRIED.get()  # a generator that enters another lane finds it again after its yield
-            reset(token)
+            CARRIED.reset(token)
 
     def close(self) -> None:
         """Close the body, where it can be closed, in the request's lane."""
@@ -115,7 +133,7 @@ class Body:
             try:
                 close()
             finally:
-                reset(token)
+                CARRIED.reset(token)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._body, name)
