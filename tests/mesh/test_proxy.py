@@ -65,9 +65,9 @@ def test_names_values_order_and_target_pass_byte_for_byte(sidecar: str, server: 
 def test_response_headers_pass_byte_for_byte(sidecar: str, server: Upstream) -> None:
     """The same on the way down: no Date, Server or Content-Type is added, cookies stay apart, the reason is the service's."""
     lines = [b"X-One: caf\xe9", b"Set-Cookie: a=1; Path=/", b"sET-cookie: b=2", b"X-Two: caf\xc3\xa9", b"Content-Length: 2"]
-    server.answer = b"\r\n".join([b"HTTP/1.1 299 As You Like", *lines, b"", b"ok"])
+    server.answer = b"\r\n".join([b"HTTP/1.1 299 As You L\xefke", *lines, b"", b"ok"])
     head, body = exchange(sidecar, request())
-    assert head.split(b"\r\n")[:-1] == [b"HTTP/1.1 299 As You Like", *lines]
+    assert head.split(b"\r\n")[:-1] == [b"HTTP/1.1 299 As You L\xefke", *lines]
     assert body == b"ok"
 
 
@@ -262,6 +262,23 @@ def test_a_request_streams(sidecar: str, server: Upstream) -> None:
         assert connection.chunk() == b"got1"
         connection.send(b"3\r\ntwo\r\n0\r\n\r\n")
         assert connection.chunk() == b"got2"
+
+
+def test_a_request_that_is_answered_before_it_is_read_ends_well(sidecar: str, server: Upstream) -> None:
+    """The answer passes at once; what the client still sends is read and dropped, and its next request is served."""
+
+    def answer(connection: Connection, head: bytes) -> bytes:
+        if head.startswith(b"POST"):
+            return b"HTTP/1.1 413 Too Much\r\nContent-Length: 0\r\n\r\n"
+        connection.body(head)
+        return OK
+
+    server.answer = answer
+    with client(sidecar) as connection:
+        connection.send(request(b"Transfer-Encoding: chunked", first=b"POST / HTTP/1.1") + b"3\r\none\r\n")
+        assert connection.head().startswith(b"HTTP/1.1 413 ")
+        connection.send(b"3\r\ntwo\r\n0\r\n\r\n" + request())
+        assert connection.head().startswith(b"HTTP/1.1 200 ")
 
 
 def test_connections_are_kept_on_both_sides(sidecar: str, server: Upstream) -> None:

@@ -35,6 +35,11 @@ def end_to_end(raw: Any) -> Headers:
     return [pair for pair in headers if pair[0].lower() not in drop]
 
 
+def as_bytes(text: str) -> str:
+    """A text of aiohttp's parser, which is UTF-8 with surrogates for what is none, with a character for each byte."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
 def tokens(headers: Headers, name: str) -> frozenset[str]:
     """The comma-separated tokens of a header, in lower case."""
     values = ",".join(value for key, value in headers if key.lower() == name)

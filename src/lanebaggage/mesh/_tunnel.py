@@ -10,6 +10,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from .hops import Hop
 
+CONNECT_SECONDS: Final = 5.0
 _AHEAD: Final = 64 * 1024
 
 
@@ -61,9 +62,12 @@ async def tunnel(request: web.BaseRequest, head: bytes, to: tuple[str, int], hop
 
     :param head: of the request to the application.
     :param to: the application's address.
-    :raises ConnectionRefusedError: nothing listens there; nothing was sent.
+    :raises ConnectionRefusedError: it cannot be reached; nothing was sent.
     """
-    reader, writer = await asyncio.open_connection(*to)
+    try:
+        reader, writer = await asyncio.wait_for(asyncio.open_connection(*to), CONNECT_SECONDS)
+    except (OSError, asyncio.TimeoutError) as error:
+        raise ConnectionRefusedError(str(error) or "it did not answer in time") from error
     protocol: Any = request.protocol
     transport = request.transport
     assert transport is not None

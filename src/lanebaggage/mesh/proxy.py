@@ -15,8 +15,8 @@ from aiohttp import web
 from yarl import URL
 
 from .._errors import MeshError
-from ._raw import RawRequest, RawResponse, end_to_end, head, raw_request, tokens, with_head
-from ._tunnel import tunnel
+from ._raw import RawRequest, RawResponse, as_bytes, end_to_end, head, raw_request, tokens, with_head
+from ._tunnel import CONNECT_SECONDS, tunnel
 from .engine import Incoming
 from .traffic import REASON_HEADER, UNAVAILABLE
 
@@ -31,7 +31,6 @@ MAX_HEADER_BYTES: Final = 60 * 1024
 """Envoy's default ``max_request_headers_kb``."""
 MAX_HEADERS: Final = 100
 """Envoy's default ``max_headers_count``."""
-CONNECT_SECONDS: Final = 5.0
 
 _LINE: Final = 2 * MAX_HEADER_BYTES
 """Limit of aiohttp's parser, well above ours, so that what is too much gets Envoy's answer and not aiohttp's."""
@@ -118,7 +117,7 @@ class Proxy:
         answer = await self._request(request.method, to, head(first, request.headers), request.body or None)
         async with answer:
             body = await answer.read()
-        return Incoming(answer.status, answer.reason or "", end_to_end(answer.raw_headers), body)
+        return Incoming(answer.status, as_bytes(answer.reason or ""), end_to_end(answer.raw_headers), body)
 
     async def _request(
         self, method: str, to: tuple[str, int], data: bytes, body: Any, length: str | None = None
@@ -135,7 +134,7 @@ class Proxy:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         raw = request.raw_headers
-        target = request.raw_path.encode("utf-8", "surrogateescape").decode("latin-1")
+        target = as_bytes(request.raw_path)
         size = len(request.method) + len(target) + sum(len(name) + len(value) for name, value in raw)
         if size > MAX_HEADER_BYTES or len(raw) > MAX_HEADERS:
             return _answer(431, f"more than {MAX_HEADERS} headers, or than {MAX_HEADER_BYTES} bytes of them")
@@ -154,17 +153,17 @@ class Proxy:
             route = self._traffic.route(origin, request.method, path, host, headers)
         except MeshError as failure:
             return _answer(UNAVAILABLE, str(failure))
-        error: str | None = "the client went away"
+        error: str | None = None
         try:
-            response = await self._forward(request, route, path)
-            error = None
-            return response
-        except ConnectionError as failure:
-            error = str(failure)
+            return await self._forward(request, route, path)
+        except asyncio.CancelledError:
+            error = None if route.hop.status == 101 else "the client went away"  # which is how an upgraded one ends
+            raise
+        except Exception as failure:
+            error = _words(failure)
             raise
         finally:
-            upgraded = route.hop.status == 101  # where a client that goes away is how it ends
-            self._traffic.recorder.close(route.hop, route.hop.status, None if upgraded else error)
+            self._traffic.recorder.close(route.hop, route.hop.status, error)
 
     def _authority(self, listener: Listener, target: str, headers: Headers) -> tuple[str, str]:
         """Host and path of a request; an absolute target's authority replaces Host (RFC 9112, section 3.2.2)."""
@@ -223,7 +222,7 @@ class Proxy:
         text = answer.headers.get("Content-Length", "")
         left = int(text) if text.isascii() and text.isdigit() else None
         hop.status = answer.status
-        response = RawResponse(answer.status, answer.reason or "", headers, left)
+        response = RawResponse(answer.status, as_bytes(answer.reason or ""), headers, left)
         bodiless = request.method == "HEAD" or answer.status in (204, 304)
         try:
             if left == 0 or bodiless:
@@ -244,6 +243,8 @@ class Proxy:
         except BaseException:
             answer.close()
             raise
+        if not request.content.is_eof():
+            answer.close()  # it was answered without being read: what is left is no longer passed on
         answer.release()
         return response
 
