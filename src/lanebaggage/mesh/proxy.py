@@ -243,8 +243,6 @@ class Proxy:
         except BaseException:
             answer.close()
             raise
-        if not request.content.is_eof():
-            answer.close()  # it was answered without being read: what is left is no longer passed on
         answer.release()
         return response
 
