@@ -9,6 +9,7 @@ import click
 
 from ..routing import Request, Router, load_workloads, with_workloads
 from ..routing.explain import explain, explain_routes
+from ..routing.matching import on_the_wire
 from ._lane_files import FILES, Read, called
 from .help import examples
 
@@ -63,7 +64,7 @@ def route(
 
     The status is 0 if some instance serves the request, else 1.
     """
-    request = Request(method, path, host, [_header(each) for each in headers])
+    request = Request(method, on_the_wire(path), host, [_header(each) for each in headers])
     read = Read(paths)
     lines: list[tuple[str, str]] = []
 
@@ -97,7 +98,7 @@ def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
         raise click.BadParameter(f"{text[:60]!r} is no header; write 'name: value'", param_hint="-H")
-    return name.strip(), value.strip()
+    return name.strip(), on_the_wire(value.strip())
 
 
 def _print_decision(decision: Decision, lines: list[tuple[str, str]], form: str) -> None:

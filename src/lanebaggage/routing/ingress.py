@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from .decision import NO_HEADERS, NOT_FOUND, Decision
-from .matching import ANY_REQUEST, Match, StringMatch
+from .matching import ANY_REQUEST, Match
 from .model import WEIGHTED
 from .plans import Plan
 from .services import host_matches
@@ -56,15 +56,15 @@ class RuleIndex:
         self._rest: list[Entry] = []
         for at, rule in enumerate(rules):
             match = rule.rule.match
-            exact = {name.lower(): condition.value for name, condition in match.headers if condition.kind == "exact"}
+            exact = {name.lower(): condition for name, condition in match.headers if condition.kind == "exact"}
             if exact:
                 name = first_header if first_header in exact else next(iter(exact))
-                looked_up = (name, StringMatch("exact", exact[name]))
+                looked_up = (name, exact[name])
                 others = tuple(pair for pair in match.headers if (pair[0].lower(), pair[1]) != looked_up)
-                entries = self._headers.setdefault(name, {}).setdefault(exact[name], [])
+                entries = self._headers.setdefault(name, {}).setdefault(exact[name].wire, [])
                 match = Match(match.uri, others)
             elif match.uri is not None and match.uri.kind == "exact":
-                entries = self._uris.setdefault(match.uri.value, [])
+                entries = self._uris.setdefault(match.uri.wire, [])
                 match = Match(None, match.headers)
             else:
                 entries = self._rest

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_UNUSUAL: Final = re.compile(r'/\.|[%\\|"<>`{}^]')
+"""What there is to normalise in a path."""
+_UNSAFE: Final = re.compile(r'[|"<>`{}^]')
+"""What Envoy escapes."""
 _ESCAPE: Final = re.compile("%[0-9A-Fa-f]{2}")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 """RFC 3986, section 2.3."""
@@ -19,7 +23,8 @@ class Request:
     :param method: as on the wire.
     :param path: with query.
     :param host: the authority; the Host header unless given.
-    :param headers: names and values in wire order; a name may repeat.
+    :param headers: names and values in wire order; a name may repeat. Each character is a byte (ISO 8859-1), as WSGI
+        has them (PEP 3333).
     """
 
     __slots__ = ("_plain_path", "headers", "host", "method", "path")
@@ -54,7 +59,7 @@ class Request:
         path = self._plain_path
         if path is None:
             path = self.path.partition("#")[0].partition("?")[0]
-            if "%" in path or "\\" in path or "/." in path:
+            if _UNUSUAL.search(path):
                 path = _normal(path)
             self._plain_path = path
         return path
@@ -77,7 +82,8 @@ def _normal(path: str) -> str:
         return character if character in _UNRESERVED else escape.group()
 
     kept: list[str] = []
-    segments = _ESCAPE.sub(decoded, path.replace("\\", "/")).split("/")[1:]
+    path = _ESCAPE.sub(decoded, path.replace("\\", "/"))
+    segments = _UNSAFE.sub(lambda unsafe: f"%{ord(unsafe.group()):02X}", path).split("/")[1:]
     for segment in segments:
         if segment == "..":
             del kept[-1:]
