@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import wrapt
 
-from ..routing.model import plain_host
+from ..routing import plain_host
 from ._serving import origin
 
 if TYPE_CHECKING:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from multidict import CIMultiDict
 
-from ..routing import Decision, Request
-from ..routing.model import plain_host
+from ..routing import Decision, Request, plain_host
 from .hops import BY_CONTEXT, BY_EXCLUSION, BY_HEADER, HOP_HEADER, UNLINKED, Call, Hop, Recorder
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from .._wire import is_lane
 from .errors import NOWHERE, Place, RoutingError
 from .matching import ANY_REQUEST, Match, StringMatch
 from .services import ServiceRef
-from .services import plain_host as plain_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
