@@ -40,11 +40,11 @@ def runs(pid: int) -> bool:
     return state not in "ZX"
 
 
-def gone(envoy_pid: int, directory: Path) -> bool:
+def gone(pid: int, directory: Path) -> bool:
     """Wait until a process and a directory are no more."""
     pause = threading.Event()
     for _ in range(int(GONE_WITHIN / 0.02)):
-        if not runs(envoy_pid) and not directory.exists():
+        if not runs(pid) and not directory.exists():
             return True
         pause.wait(0.02)
     return False
@@ -54,27 +54,43 @@ def test_it_is_ready_and_stops_without_a_trace() -> None:
     """It answers on a port of its own at once, and after stop() neither process nor file is left."""
     envoy = Envoy()
     assert json.loads(envoy.admin("/server_info"))["state"] == "LIVE"
-    watchdog = envoy._watchdog.pid
     envoy.stop()
     assert not runs(envoy.pid)
-    assert not runs(watchdog)
     assert not envoy.directory.exists()
     envoy.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_nothing_is_left_when_the_run_is_killed(number: int) -> None:
-    """kill -9 of the process that started it ends Envoy and removes its files."""
-    script = (
-        "import time; from lanebaggage.mesh.envoy_process import Envoy; envoy = Envoy(); "
-        "print(envoy.pid, envoy.directory, flush=True); time.sleep(600)"
-    )
+def test_nothing_is_left_when_the_run_is_killed(number: int, tmp_path: Path) -> None:
+    """kill -9 of the process that started them ends Envoy, its files and every process of a service, and nothing else."""
+    script = f"""
+import subprocess, sys, time
+from lanebaggage.mesh import Command, Mesh, _watchdog
+from lanebaggage.mesh.envoy_process import Envoy
+ended = Envoy()
+ended.stop()
+mesh = Mesh(engine="envoy")
+mesh.lanes(baseline="s1", s1="v1")
+mesh.service("a", v1=Command([sys.executable, "-m", "http.server", "{{port}}", "--bind", "{{host}}"]))
+mesh.start()
+(service,) = mesh.engine._running._servers.values()
+watched = [str(mesh.engine._envoy.pid), str(service._process.pid), str(mesh.engine._envoy.directory)]
+_watchdog.watch({str(tmp_path / "a directory")!r})
+_watchdog.forget({str(tmp_path / "a directory")!r})
+print(*watched, flush=True)
+time.sleep(600)
+"""
+    kept = tmp_path / "a directory"
+    kept.mkdir()
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        pid, directory = process.stdout.readline().split()
-        assert runs(int(pid))
+        envoy, service, directory = process.stdout.readline().split()
+        assert runs(int(envoy))
+        assert runs(int(service))
         process.send_signal(number)
-    assert gone(int(pid), Path(directory))
+    assert gone(int(envoy), Path(directory))
+    assert gone(int(service), Path(directory))
+    assert kept.exists()
 
 
 def test_a_forked_child_leaves_its_parents_envoy_alone() -> None:

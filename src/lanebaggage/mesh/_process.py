@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import MeshError
 from .._launcher.names import VARIABLE as NAMES
+from . import _watchdog
 from .apps import Command
 from .hops import HOP_HEADER
 
@@ -69,6 +70,7 @@ class Process:
         except OSError as error:
             self._output.close()
             raise MeshError(f"{instance} cannot be started: {error}") from error
+        _watchdog.watch(f"-{self._process.pid}")
 
     def wait(self) -> None:
         """Wait until it listens.
@@ -108,6 +110,7 @@ class Process:
             pass
         self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
         self._process.wait()
+        _watchdog.forget(f"-{self._process.pid}")
         self._printed = self.output()
         self._output.close()
 

@@ -73,11 +73,18 @@ class EnvoyMesh:
     @property
     def gateway(self) -> str | None:
         """The gateway's ``http://host:port``; None before there are lanes."""
-        return _url(self._ports.get(GATEWAY))
+        return self._url(GATEWAY)
 
     def address_for(self, instance: Instance | None) -> str | None:
         """The ``http://host:port`` where an instance's outgoing requests go; those of clients for None."""
-        return _url(self._ports.get("client" if instance is None else name_of(instance)))
+        return self._url("client" if instance is None else name_of(instance))
+
+    def _url(self, listener: str) -> str | None:
+        if not self.topology.declared:
+            return None
+        self._current()
+        host, port = self._ports[listener]
+        return f"http://{host}:{port}"
 
     @property
     def sidecar(self) -> tuple[str, int]:
@@ -105,6 +112,8 @@ class EnvoyMesh:
         if self.topology.declared:
             self._apply()
         self._running.start(instances, progress)
+        if self.topology.declared:
+            self._apply()
 
     def _reached(self, instance: Instance) -> tuple[tuple[str, int], Mapping[ServiceRef, tuple[str, int]]]:
         assert self._layout is not None
@@ -127,16 +136,19 @@ class EnvoyMesh:
 
     def changed(self) -> None:
         """Have Envoy take the services and lanes as they are now; the next request says what is wrong with them."""
-        if self.topology.declared:
+        if self._layout is not None:
             with suppress(MeshError):
-                self._apply()
+                self._current()
+
+    def _current(self) -> Layout:
+        """The mesh as it is, in force."""
+        with self._lock:
+            if self._layout is None or self._layout.state is not self.topology.current:
+                return self._apply()
+            return self._layout
 
     def _apply(self) -> Layout:
-        """Have Envoy take the mesh; again where ports had to be known first."""
-        with self._lock:
-            return self._apply_alone()
-
-    def _apply_alone(self) -> Layout:
+        """Have Envoy take the mesh; again where ports had to be known first. Under the lock, but at the start."""
         state = self.topology.current
         if state.group is not self._group:
             self._group = state.group
@@ -189,12 +201,7 @@ class EnvoyMesh:
 
     def exchange(self, request: Outgoing) -> Incoming:
         """Send a request from outside and read its response."""
-        layout = self._layout
-        if layout is None or layout.state is not self.topology.current:
-            with self._lock:
-                layout = self._layout
-                if layout is None or layout.state is not self.topology.current:
-                    layout = self._apply()
+        layout = self._current()
         if request.host is None:
             to = self._ports[GATEWAY]
             total = layout.configuration.total_weight
@@ -230,7 +237,3 @@ class EnvoyIstioMesh(EnvoyMesh):
     """Envoy is configured as upstream Istio does it."""
 
     options: ClassVar[Mapping[str, Any]] = {"flavour": "istio"}
-
-
-def _url(address: tuple[str, int] | None) -> str | None:
-    return None if address is None else f"http://{address[0]}:{address[1]}"

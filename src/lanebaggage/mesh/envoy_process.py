@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from .._errors import MeshError
 from ..routing.envoy import base
+from . import _watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,9 +32,6 @@ READY_WITHIN: Final = 30.0
 """Seconds; 0.1 is usual, the first start on a busy machine can take a second."""
 STOPPED_WITHIN: Final = 5.0
 _LOGGED_WITHIN: Final = 0.5
-
-_WATCHDOG: Final = 'trap \'\' INT TERM HUP; cat >/dev/null; kill -9 "$1" 2>/dev/null; rm -rf "$2"'
-"""Ends Envoy when its own input ends, which is when the process that holds the other end is no more, for whatever reason."""
 
 _FLAGS: Final = (
     "--concurrency 1 --disable-hot-restart -l warning --file-flush-min-size-kb 0 --drain-time-s 0 --drain-strategy immediate"
@@ -80,7 +78,7 @@ class Envoy:
         self._admin: http.client.HTTPConnection | None = None
         self._lock = threading.Lock()
         self._process = self._start(program)
-        self._watchdog = self._watched()
+        _watchdog.watch(str(self._process.pid), str(self.directory))
         self._reader = threading.Thread(target=self._read, name="lanebaggage-envoy", daemon=True)
         self._reader.start()
         try:
@@ -128,15 +126,6 @@ class Envoy:
             except OSError as error:
                 shutil.rmtree(self.directory, ignore_errors=True)
                 raise MeshError(f"{program} cannot be started: {error}") from error
-
-    def _watched(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(  # noqa: S603 - a fixed script
-            ["/bin/sh", "-c", _WATCHDOG, "lanebaggage-envoy-watchdog", str(self._process.pid), str(self.directory)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_WITHIN
@@ -225,10 +214,6 @@ class Envoy:
         """End it and remove its files; does nothing in a forked child of the process that started it."""
         if os.getpid() != self._owner:
             return
-        self._watchdog.kill()
-        self._watchdog.wait()
-        if self._watchdog.stdin is not None:
-            self._watchdog.stdin.close()
         if self.alive:
             self._process.terminate()
             try:
@@ -242,3 +227,4 @@ class Envoy:
         if self._process.stdout is not None:
             self._process.stdout.close()
         shutil.rmtree(self.directory, ignore_errors=True)
+        _watchdog.forget(str(self._process.pid), str(self.directory))
