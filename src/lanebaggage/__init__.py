@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._context import current_lane, lane
+from ._context import carry, current_lane, lane
 from ._errors import LanebaggageError, LaneError, MeshError, SettingsError
 from ._hop import extract, inject
 from ._stats import stats
@@ -22,6 +22,7 @@ __all__ = [
     "__version__",
     "asgi_middleware",
     "auto_instrument",
+    "carry",
     "current_lane",
     "extract",
     "inject",

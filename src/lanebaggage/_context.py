@@ -109,6 +109,21 @@ def lane(name: str | None) -> Scope:
     return Scope(choose)
 
 
+def carry(function: Callable[P, R]) -> Callable[P, R]:
+    """Bind what is carried now to a function that something else will call: a worker thread, a queue, a callback.
+
+    :param function: a function or coroutine function.
+    :return: a function of the same signature that runs in the lane that is current now, "no lane" included, wherever and
+        whenever it is called; afterwards its caller has its own lane again. It cannot be pickled.
+    """
+    current = carried()
+
+    def choose() -> Carried | None:
+        return current
+
+    return Scope(choose)(function)
+
+
 def reset(token: Token[Carried | None]) -> None:
     """Undo a ``CARRIED.set``; does nothing in another context, where nothing was set."""
     try:

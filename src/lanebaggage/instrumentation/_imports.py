@@ -37,12 +37,12 @@ class _Finder:
                 spec: ModuleSpec | None = find(fullname, path, target)
                 if spec is not None:
                     if hasattr(spec.loader, "exec_module"):
-                        spec.loader = _Loader(spec.loader, self)  # type: ignore[assignment] # stands for the loader
+                        spec.loader = _Loader(spec.loader, fullname, self)  # type: ignore[assignment] # stands for the loader
                     return spec
         return None
 
-    def imported(self, module: ModuleType) -> None:
-        for callback in self.waiting.get(module.__name__, ()):
+    def imported(self, name: str, module: ModuleType) -> None:
+        for callback in self.waiting.get(name, ()):
             callback(module)
 
     def look_again(self) -> None:
@@ -52,14 +52,15 @@ class _Finder:
             if module is None or not _unfinished(module):
                 self.unfinished.discard(name)
                 if module is not None:
-                    self.imported(module)
+                    self.imported(name, module)
 
 
 class _Loader:
     """Stands for a loader until the module has been executed."""
 
-    def __init__(self, loader: Any, finder: _Finder) -> None:
+    def __init__(self, loader: Any, name: str, finder: _Finder) -> None:
         self._loader = loader
+        self._name = name  # a module can change its __name__, as gevent's do when they take an extension's contents
         self._finder = finder
 
     def __getattr__(self, name: str) -> Any:
@@ -74,7 +75,7 @@ class _Loader:
             module.__spec__.loader = self._loader
         module.__loader__ = self._loader
         self._loader.exec_module(module)
-        self._finder.imported(module)
+        self._finder.imported(self._name, module)
 
 
 _finder = _Finder()

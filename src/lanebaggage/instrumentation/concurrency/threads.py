@@ -3,7 +3,8 @@
 ``Thread.start`` puts the starter's lane around ``run``, whoever overrides that, ``Timer`` included. A thread that its
 creator made a daemon outlives the request on purpose and serves others: a flusher, a poller, a queue's worker. It starts
 with no lane, so that it never keeps the one of the request that happened to start it. Being a daemon only because the
-starting thread is one does not count.
+starting thread is one does not count. ``Thread(context=...)`` of Python 3.14 is the creator's own word and is kept; where
+threads inherit the whole context (``sys.flags.thread_inherit_context``), the same rule replaces the inherited lane.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def _starter(threading: Any) -> Any:
     def make(original: Any, gate: Gate) -> Any:
         def start(self: Any) -> None:
             carried = CARRIED.get()
-            if not gate.on or carried is UNSET:
+            if not gate.on or carried is UNSET or getattr(self, "_context", None) is not None:
                 return original(self)  # type: ignore[no-any-return]
             if getattr(self, WORKER, False) and not isinstance(self, threading.Timer):
                 _watch.worker_started(self, None if carried is None else carried.lane)

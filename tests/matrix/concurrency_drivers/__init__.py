@@ -1,0 +1,1 @@
+"""Drivers of what runs jobs: a few lines each over the same verbs."""
