@@ -78,7 +78,7 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none",
     }
-    with _running([shutil.which("epmd") or "epmd"], environ), _running([server], environ, "completed with"):
+    with running([shutil.which("epmd") or "epmd"], environ), running([server], environ, "completed with"):
         yield Address("127.0.0.1", port)
 
 
@@ -88,14 +88,14 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     server = _find("Redis")
     (port,) = _free_ports(1)
     options = f"--bind 127.0.0.1 --port {port} --save '' --dir {tmp_path_factory.mktemp('redis')}".replace("''", "")
-    with _running([server, *options.split(" ")], dict(os.environ), "Ready to accept connections"):
+    with running([server, *options.split(" ")], dict(os.environ), "Ready to accept connections"):
         yield Address("127.0.0.1", port)
 
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Address]:
     """librdkafka's mock cluster: one broker, four partitions a topic, topics made when first used."""
-    with _running([sys.executable, "-c", _MOCK_CLUSTER], dict(os.environ), "ready ") as said:
+    with running([sys.executable, "-c", _MOCK_CLUSTER], dict(os.environ), "ready ") as said:
         host, _, port = said.removeprefix("ready ").strip().partition(":")
         yield Address(host, int(port))
 
@@ -121,7 +121,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def _running(command: list[str], environ: dict[str, str], ready: str = "") -> Iterator[str]:
+def running(command: list[str], environ: dict[str, str], ready: str = "") -> Iterator[str]:
     """Run a server in a process group of its own until it says that it is ready; yields that line."""
     process = subprocess.Popen(
         command,

@@ -208,7 +208,7 @@ TABLE: tuple[Library, ...] = (
     Library("asyncio", "concurrency", "asyncio.base_events", "concurrency.asyncio"),
     Library("uvloop", "concurrency", "uvloop", "concurrency.asyncio", distribution="uvloop"),
     Library("gevent", "concurrency", "gevent.greenlet gevent.threadpool", "concurrency.gevent", distribution="gevent"),
-    Library("anyio", "concurrency", "anyio._backends._asyncio anyio.to_process", "concurrency.anyio", distribution="anyio"),
+    Library("anyio", "concurrency", "anyio.to_process", "concurrency.anyio", distribution="anyio"),
     Library(
         "apscheduler",
         "concurrency",

@@ -1,33 +1,18 @@
-"""AnyIO: tasks and ``to_thread`` carry the context themselves; here its worker threads keep none, and processes get the lane.
-
-A worker thread runs each job in the caller's context. It is not a daemon, so that it would otherwise begin, and idle, in
-the lane of the request that happened to need it first.
-"""
+"""AnyIO: ``to_process.run_sync`` carries the caller's lane; tasks and threads run in the caller's context anyway."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..._context import UNSET
 from . import _jobs
 
 if TYPE_CHECKING:
     from .._patching import Gate, Patcher
 
 
-def install(module: Any, patch: Patcher) -> None:
-    """Put the lane aside in ``WorkerThread.run``; carry in ``to_process.run_sync``."""
-    if hasattr(module, "WorkerThread"):
-        patch.method(module.WorkerThread, "run", _run)
-    else:
-        patch.method(module, "run_sync", _run_sync)
-
-
-def _run(original: Any, gate: Gate) -> Any:
-    def run(self: Any) -> Any:
-        return _jobs.run(UNSET, original, self) if gate.on else original(self)
-
-    return run
+def install(to_process: Any, patch: Patcher) -> None:
+    """Carry in ``to_process.run_sync``."""
+    patch.method(to_process, "run_sync", _run_sync)
 
 
 def _run_sync(original: Any, gate: Gate) -> Any:

@@ -1,0 +1,82 @@
+"""Processes: state after a fork, and what is pickled for a spawned child."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import pytest
+
+import lanebaggage
+from lanebaggage.instrumentation import PATCHED, report
+
+
+class Own(multiprocessing.get_context("spawn").Process):  # type: ignore[misc]
+    """A process that overrides ``run``."""
+
+    def __init__(self, connection: Any) -> None:
+        super().__init__()
+        self.connection = connection
+
+    def run(self) -> None:
+        self.connection.send(lanebaggage.current_lane())
+
+
+def in_child(connection: Any) -> None:
+    rows = {row.library: row.status for row in report()}
+    connection.send((rows.get("multiprocessing"), lanebaggage.inject({})))
+
+
+def test_subclass_spawned() -> None:
+    """A subclass that overrides ``run`` has the lane in a spawned child, and is left as it was."""
+    lanebaggage.auto_instrument()
+    receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    process = Own(sender)
+    with lanebaggage.lane("s2"):
+        process.start()
+    assert receiver.recv() == "s2"
+    process.join()
+    assert "run" not in vars(process)
+
+
+@pytest.mark.parametrize(("method", "status"), [("fork", PATCHED), ("spawn", None)])
+def test_state_in_a_child(method: str, status: str | None) -> None:
+    """A forked child is instrumented as its parent is; a spawned one by its own main module; both have the lane."""
+    lanebaggage.auto_instrument()
+    context = multiprocessing.get_context(method)
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=in_child, args=(sender,))
+    with lanebaggage.lane("s2"):
+        process.start()
+    assert receiver.recv() == (status, {"x-asm-prefer-tag": "s2"})
+    process.join()
+
+
+def test_own_run_attribute() -> None:
+    """A ``run`` that was set on the object is called in the lane and stays on it."""
+    lanebaggage.auto_instrument()
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process()
+    process.run = run = lambda: sender.send(lanebaggage.current_lane())
+    with lanebaggage.lane("s2"):
+        process.start()
+    assert receiver.recv() == "s2"
+    process.join()
+    assert process.run is run
+
+
+def knows_jobs() -> bool:
+    return "lanebaggage.instrumentation.concurrency._jobs" in sys.modules
+
+
+def test_nothing_of_ours_goes_where_nothing_is_carried() -> None:
+    """A job that carries nothing does not make a process import what carries."""
+    lanebaggage.auto_instrument()
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert pool.submit(knows_jobs).result() is False
+        with lanebaggage.lane("s2"):
+            assert pool.submit(lanebaggage.current_lane).result() == "s2"
+        assert pool.submit(knows_jobs).result() is True
