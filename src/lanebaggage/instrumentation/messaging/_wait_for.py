@@ -33,7 +33,7 @@ def _wait_for(original: Any, gate: Gate) -> Any:
         try:
             return await original(fut, timeout, **kwargs)
         finally:
-            if fut.asked:
+            if fut.asked or fut.handed is not None:
                 ask()
             if fut.handed is not None:
                 CARRIED.set(Handed(fut.handed, CARRIED.get(), fut.handed.source))

@@ -32,12 +32,14 @@ def install(module: Any, patch: Patcher) -> None:
 
 
 def _append(original: Any, gate: Gate) -> Any:
-    def append(self: Any, *, headers: Any = (), **kwargs: Any) -> Any:
+    def append(self: Any, **kwargs: Any) -> Any:
         if gate.on:
             try:
-                headers = _messages.with_pairs(headers) or headers
+                headers = _messages.with_pairs(kwargs.get("headers"))
+                if headers is not None:
+                    kwargs["headers"] = headers
             except Exception:
                 gate.failed()
-        return original(self, headers=headers, **kwargs)
+        return original(self, **kwargs)
 
     return append
