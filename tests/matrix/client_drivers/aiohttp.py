@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from inspect import signature
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
@@ -110,10 +111,11 @@ class Aiohttp(AsyncDriver):
         from aioresponses import aioresponses
 
         class Response(self.aiohttp.ClientResponse):  # type: ignore[name-defined,misc]
-            """aioresponses 0.7.9 lacks an argument that aiohttp 3.14 wants."""
+            """aioresponses 0.7.9 lacks an argument that aiohttp wants since 3.14."""
 
             def __init__(self, *args: Any, **kwargs: Any) -> None:
-                super().__init__(*args, **{"stream_writer": Mock(), **kwargs})
+                wanted = {"stream_writer": Mock()} if "stream_writer" in signature(super().__init__).parameters else {}
+                super().__init__(*args, **{**wanted, **kwargs})
 
         def with_aioresponses() -> list[str]:
             with aioresponses() as mock:

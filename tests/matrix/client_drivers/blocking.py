@@ -22,11 +22,10 @@ class Urllib3(Driver):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         import urllib3
-        import urllib3.http2
 
         self.urllib3 = urllib3
         if self.http2:
-            urllib3.http2.inject_into_urllib3()
+            import_module("urllib3.http2").inject_into_urllib3()
         tls = {"ca_certs": self.ca} if self.ca else {}
         self.pool = urllib3.ProxyManager(self.proxy, **tls) if self.proxy else urllib3.PoolManager(**tls)
 
@@ -64,7 +63,7 @@ class Urllib3(Driver):
     def close(self) -> None:
         self.pool.clear()
         if self.http2:
-            self.urllib3.http2.extract_from_urllib3()
+            import_module("urllib3.http2").extract_from_urllib3()
 
 
 class Requests(Driver):

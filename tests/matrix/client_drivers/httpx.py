@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def _options(driver: Driver) -> dict[str, Any]:
     verify: Any = ssl.create_default_context(cafile=driver.ca) if driver.ca else True
     http2 = {"http1": False, "http2": True} if driver.http2 else {}
-    return {"proxy": driver.proxy or None, "verify": verify, "follow_redirects": True, "timeout": 10, **http2}
+    proxy = {"proxy": driver.proxy} if driver.proxy else {}
+    return {"verify": verify, "follow_redirects": True, "timeout": 10, **proxy, **http2}
 
 
 def _containers(driver: Any) -> Iterator[Any]:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from support.recorder import Recorder
 
 
+def _proxy(driver: Driver) -> dict[str, Any]:
+    return {"proxy": driver.proxy} if driver.proxy else {}
+
+
 class WebsocketsSync(Driver):
     """websockets.sync.client."""
 
@@ -33,7 +37,7 @@ class WebsocketsSync(Driver):
         return recording_websocket()
 
     def send(self, url: str, method: str = "", headers: Any = None, body: Any = None, timeout: float = 10) -> Reply:
-        with self.connect(url, additional_headers=headers, open_timeout=timeout, proxy=self.proxy or None) as socket:
+        with self.connect(url, additional_headers=headers, open_timeout=timeout, **_proxy(self)) as socket:
             socket.send("hello")
             return Reply(101, str(socket.recv()).encode())
 
@@ -67,7 +71,7 @@ class Websockets(AsyncDriver):
     server = staticmethod(WebsocketsSync.server)
 
     async def asend(self, url: str, method: str = "", headers: Any = None, body: Any = None, timeout: float = 10) -> Reply:
-        async with self.connect(url, additional_headers=headers, open_timeout=timeout, proxy=self.proxy or None) as socket:
+        async with self.connect(url, additional_headers=headers, open_timeout=timeout, **_proxy(self)) as socket:
             await socket.send("hello")
             return Reply(101, str(await socket.recv()).encode())
 
