@@ -80,3 +80,10 @@ def bench(session: nox.Session) -> None:
     """What lanebaggage and its peers cost, in one run; ``-- --quick requests`` for one case, ``-- --write`` for the page."""
     install(session, "bench")
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(name="bench-mesh")
+def bench_mesh(session: nox.Session) -> None:
+    """What a hop through the mesh costs, beside other reverse proxies; ``-- --write`` for the page."""
+    session.install("-q", ".[envoy]", "asgiproxy", "fastapi-proxy-lib[standard]", "mitmproxy", "uvicorn[standard]")
+    session.run("python", "-m", "benchmarks.mesh", *session.posargs)

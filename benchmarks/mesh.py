@@ -1,8 +1,8 @@
 """What one hop through a mesh costs: direct, embedded proxy, Envoy, and other Python reverse proxies, in one run.
 
-``python -m benchmarks.mesh`` measures those that are installed (``pip install proxy.py mitmproxy fastapi-proxy-lib`` for the
-peers) by wrk (``apt-get install wrk``), in turns, round by round, so that a busy machine slows all of them alike. Server and
-proxies are processes of their own; all run at the same time, and only one is ever loaded.
+``python -m benchmarks.mesh`` measures those that are installed (for the peers: ``pip install asgiproxy mitmproxy
+'fastapi-proxy-lib[standard]' 'uvicorn[standard]'``) by wrk (``apt-get install wrk``), in turns, round by round, so that a busy
+machine slows all of them alike. Server and proxies are processes of their own; all run at once, and only one is ever loaded.
 """
 
 from __future__ import annotations
@@ -56,10 +56,16 @@ WAYS = (
     Way("sockets", "the embedded proxy"),
     Way("envoy", "Envoy as a mesh has it, each hop reported", "envoy"),
     Way("envoy alone", "Envoy with the configuration of `--write`", "envoy"),
-    Way("proxy.py", "its reverse proxy plug-in, one worker", "proxy"),
-    Way("fastapi-proxy-lib", "on uvicorn with uvloop and httptools", "fastapi_proxy_lib"),
+    Way("asgiproxy", "aiohttp's client under uvicorn with uvloop and httptools", "asgiproxy"),
+    Way("fastapi-proxy-lib", "httpx under uvicorn with uvloop and httptools", "fastapi_proxy_lib"),
     Way("mitmproxy", "`mitmdump --mode reverse:`", "mitmproxy"),
 )
+
+
+_APPS = {
+    "asgiproxy": "from asgiproxy.__main__ import make_app\napp, _ = make_app('{target}')",
+    "fastapi-proxy-lib": "from fastapi_proxy_lib.fastapi.app import reverse_http_app as make\napp = make(base_url='{target}/')",
+}
 
 
 class Figures(NamedTuple):
@@ -116,15 +122,8 @@ def _program(way: str, port: int, upstream: int, directory: Path) -> list[str]:
         (directory / "envoy.json").write_text(json.dumps(made))
         alone = ["--concurrency", "1", "--disable-hot-restart", "-l", "error"]
         return [str(find_envoy()), "-c", str(directory / "envoy.json"), *alone]
-    if way == "proxy.py":
-        lines = ["from proxy.http.server import ReverseProxyBasePlugin", "class Reverse(ReverseProxyBasePlugin):"]
-        lines.append(f"    def routes(self): return [(r'/', [b'{target}/'])]")
-        (directory / "reverse.py").write_text("\n".join(lines))
-        alone = ["--num-workers", "1", "--num-acceptors", "1", "--log-level", "e", "--enable-reverse-proxy"]
-        return [sys.executable, "-m", "proxy", "--port", str(port), *alone, "--plugins", "reverse.Reverse"]
-    if way == "fastapi-proxy-lib":
-        lines = ["from fastapi_proxy_lib.fastapi.app import reverse_http_app", f"app = reverse_http_app(base_url='{target}/')"]
-        (directory / "reverse.py").write_text("\n".join(lines))
+    if way in _APPS:
+        (directory / "reverse.py").write_text(_APPS[way].format(target=target))
         return [sys.executable, "-m", "uvicorn", "reverse:app", "--port", str(port), "--no-access-log", "--log-level", "error"]
     mitmdump = str(Path(sys.executable).parent / "mitmdump")
     return [mitmdump, "-q", "--mode", f"reverse:{target}", "--listen-host", "127.0.0.1", "--listen-port", str(port)]
@@ -151,7 +150,7 @@ def _running(way: str, upstream: int) -> Iterator[int]:
         try:
             if process.stdout is not None:
                 port = int(process.stdout.readline())
-            _wait(port)
+            _wait(way, port)
             yield port
         finally:
             assert process.stdin is not None
@@ -161,7 +160,7 @@ def _running(way: str, upstream: int) -> Iterator[int]:
             process.wait()
 
 
-def _wait(port: int) -> None:
+def _wait(way: str, port: int) -> None:
     until = time.monotonic() + START
     while True:
         connection = HTTPConnection("127.0.0.1", port, timeout=5)
@@ -174,7 +173,7 @@ def _wait(port: int) -> None:
         finally:
             connection.close()
         if time.monotonic() > until:
-            raise click.ClickException(f"what should listen on port {port} does not answer")
+            raise click.ClickException(f"{way} does not answer on port {port}")
         time.sleep(0.05)
 
 
