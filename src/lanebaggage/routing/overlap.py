@@ -17,7 +17,7 @@ def hides(first: IngressRule, second: IngressRule) -> bool:
 
 
 def overlaps(first: IngressRule, second: IngressRule) -> bool:
-    """Whether some request matches both rules. Two different regexes are taken to be disjoint."""
+    """Whether some request matches both rules. A regex is taken to be disjoint from a prefix and from another regex."""
     if not any(_hosts_meet(one, other) for one in first.hosts or ("*",) for other in second.hosts or ("*",)):
         return False
     if first.match.uri is not None and second.match.uri is not None and not _meet(first.match.uri, second.match.uri):

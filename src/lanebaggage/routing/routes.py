@@ -75,7 +75,7 @@ class RouteMatch:
     source_labels: Mapping[str, str] = field(default_factory=dict)
     gateways: tuple[str, ...] = ()
 
-    def matches(self, request: Request, *, each: bool = False) -> bool:
+    def matches(self, request: Request, *, each: bool) -> bool:
         """Whether a request meets the conditions on it; those on the sender are the caller's part.
 
         :param each: try each value of a repeated header by itself.
