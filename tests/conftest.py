@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ def pytest_configure() -> None:
 @pytest.fixture(autouse=True)
 def _clean() -> Iterator[None]:
     CARRIED.set(UNSET)
+    logging.getLogger(_log.LOGGER_NAME).disabled = False  # frameworks configure logging and disable what exists
     yield
     lanebaggage.uninstrument()
     _runtime.activate(_settings.resolve(environ={}))
