@@ -19,6 +19,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from importlib.util import find_spec
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -138,7 +139,8 @@ def _running(way: str, upstream: int) -> Iterator[int]:
         probe.close()
         own = way in ("direct", "sockets", "envoy")
         command = [sys.executable, "-m", "benchmarks.mesh", "--serve", way, str(port), str(upstream)]
-        environ = {**os.environ, "PYTHONPATH": os.pathsep.join([directory, str(Path(__file__).parents[1])])}
+        path = [directory, str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
         process = subprocess.Popen(
             command if own else _program(way, port, upstream, Path(directory)),
             stdin=subprocess.PIPE,
@@ -199,9 +201,9 @@ def measure(port: int, seconds: int) -> Figures:
 
 
 def _microseconds(found: re.Match[str] | None) -> float:
-    assert found is not None
-    number = re.fullmatch(r"([0-9.]+)(us|ms|s)", found[1])
-    assert number is not None
+    number = re.fullmatch(r"([0-9.]+)(us|ms|s)", found[1] if found is not None else "")
+    if number is None:  # no request was answered in this round
+        return inf
     return float(number[1]) * {"us": 1, "ms": 1e3, "s": 1e6}[number[2]]
 
 
