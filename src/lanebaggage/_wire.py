@@ -117,7 +117,7 @@ class Wire:
         exact = [name for name in settings.pass_through if not name.endswith("*")]
         self._names = frozenset((self._route, self._trace, *exact))
         self._prefixes = tuple(name[:-1] for name in settings.pass_through if name.endswith("*"))
-        self._raw_names = frozenset(name.encode("ascii") for name in self._names)
+        self._raw_names = {name.encode("ascii"): name for name in self._names}
         self._raw_prefixes = tuple(prefix.encode("ascii") for prefix in self._prefixes)
         self._environ_names = tuple((_environ_key(name), name) for name in sorted(self._names))
         self._environ_prefixes = tuple(_environ_key(prefix) for prefix in self._prefixes)
@@ -164,12 +164,14 @@ class Wire:
             return None
         names = self._raw_names
         if prefixes := self._raw_prefixes:
-            found = [pair for pair in headers if pair[0] in names or pair[0].startswith(prefixes)]
+            found = [
+                (name.decode("ascii"), value.decode("latin-1"))
+                for name, value in headers
+                if name in names or name.startswith(prefixes)
+            ]
         else:
-            found = [pair for pair in headers if pair[0] in names]
-        if not found:
-            return None
-        return self._build([(name.decode("ascii"), value.decode("latin-1")) for name, value in found])
+            found = [(names[name], value.decode("latin-1")) for name, value in headers if name in names]
+        return self._build(found) if found else None
 
     def from_pairs(self, headers: Iterable[tuple[Any, Any]]) -> Carried | None:
         """What other headers carry: message headers, gRPC metadata, a client library's own type.
@@ -296,7 +298,7 @@ class Wire:
     def _members(self, text: str) -> list[tuple[int, int, str]]:
         """Start, end and value of each baggage member whose key is ours (W3C Baggage, section 3.3.1)."""
         key = self._baggage_key
-        spans = []
+        spans: list[tuple[int, int, str]] = []
         at = text.find(key)
         while at >= 0:
             start = at
@@ -308,9 +310,9 @@ class Wire:
             end = text.find(",", at)
             if end < 0:
                 end = len(text)
-            rest = text[at + len(key) : end].lstrip(" \t")
-            if rest[:1] == "=" and (start == at or not text[start:at].strip(" \t")):
-                spans.append((start, end, rest[1:].partition(";")[0].strip(" \t")))
+            name, equals, value = text[start:end].partition("=")
+            if equals and name.strip(" \t") == key:
+                spans.append((start, end, value.partition(";")[0].strip(" \t")))
             at = text.find(key, end)
         return spans
 
