@@ -15,9 +15,10 @@ from . import _intercept, _names
 from ._running import Running
 from ._serving import origin
 from ._threads import LoopThread
+from .envoy_faults import Holding
 from .envoy_files import Files
 from .envoy_hops import BARRIER, HopReader
-from .envoy_layout import UNKNOWN, Layout, name_of
+from .envoy_layout import UNKNOWN, Known, Layout
 from .envoy_pool import lease, release
 from .hops import HOP_HEADER, Call, Hop
 from .proxy import Proxy
@@ -52,6 +53,7 @@ class EnvoyMesh:
         self._hops = HopReader(traffic)
         self._running = Running(self.topology, self._hops, self._reached)
         self._ports: dict[str, tuple[str, int]] = {}
+        self._known = Known()
         self._layout: Layout | None = None
         self._group: LaneGroup | None = None
         self._generation = 0
@@ -62,6 +64,8 @@ class EnvoyMesh:
         self._client = self._thread.call(self._start_client())
         self._tokens = count(1)
         self._lock = RLock()
+        self._holding = Holding(self._thread, self._hops)
+        self._known.held = self._holding.addresses
         self._closed = False
         _intercept.add(self)
 
@@ -77,14 +81,14 @@ class EnvoyMesh:
 
     def address_for(self, instance: Instance | None) -> str | None:
         """The ``http://host:port`` where an instance's outgoing requests go; those of clients for None."""
-        return self._url("client" if instance is None else name_of(instance))
+        return self._url("client" if instance is None else self._known.names.get(instance, ""))
 
     def _url(self, listener: str) -> str | None:
         if not self.topology.declared:
             return None
         self._current()
-        host, port = self._ports[listener]
-        return f"http://{host}:{port}"
+        found = self._ports.get(listener)
+        return None if found is None else f"http://{found[0]}:{found[1]}"
 
     @property
     def sidecar(self) -> tuple[str, int]:
@@ -96,7 +100,7 @@ class EnvoyMesh:
         if here.outside:
             return self._ports["client"]
         instance = here.instance or self._instance_of_request()
-        return self._ports[UNKNOWN if instance is None else name_of(instance)]
+        return self._ports[UNKNOWN if instance is None else self._known.names[instance]]
 
     def _instance_of_request(self) -> Instance | None:
         """The instance that calls from a thread of its own: by the hop header that it forwards, or as the only one serving."""
@@ -117,7 +121,7 @@ class EnvoyMesh:
 
     def _reached(self, instance: Instance) -> tuple[tuple[str, int], Mapping[ServiceRef, tuple[str, int]]]:
         assert self._layout is not None
-        return self._ports[name_of(instance)], self._layout.addresses_of(instance)
+        return self._ports[self._known.names[instance]], self._layout.addresses_of(instance)
 
     def set_available(self, instance: Instance, available: bool) -> None:
         """Take an instance out of its service's endpoints and stop it, or start it where it was and put it in again."""
@@ -130,6 +134,16 @@ class EnvoyMesh:
         if not available:
             self._running.stop(instance)
 
+    def faulted(self, instances: Iterable[Instance]) -> None:
+        """Have instances with faults reached through what does them."""
+        self._holding.update(instances)
+        self.changed()
+
+    def end(self, instance: Instance) -> None:
+        """Stop what runs of it; its listeners go when Envoy is next given something."""
+        self._running.stop(instance)
+        self._known.remove(instance)
+
     def ended(self) -> list[tuple[Instance, str]]:
         """The commands that have ended by themselves, with the last that they printed."""
         return self._running.ended()
@@ -137,8 +151,8 @@ class EnvoyMesh:
     def changed(self) -> None:
         """Have Envoy take the services and lanes as they are now; the next request says what is wrong with them."""
         if self._layout is not None:
-            with suppress(MeshError):
-                self._current()
+            with suppress(MeshError), self._lock:
+                self._apply()
 
     def _current(self) -> Layout:
         """The mesh as it is, in force."""
@@ -156,11 +170,12 @@ class EnvoyMesh:
         settings = {**self.topology.settings, **self.options}
         options = Options(timeout=0, unknown_host=BAD_GATEWAY, observed=True, generation=self._generation, **settings)
         self._read_all()
+        self._known.add(self.topology.instances)
         while True:
             before = self._ports
-            layout = Layout(state, self.topology.instances, options, before, str(self._envoy.directory))
+            layout = Layout(state, self.topology.instances, self._known, options, before, str(self._envoy.directory))
             self._hops.origins = layout.origins
-            self._hops.instances = {name_of(one): one for one in self.topology.instances}
+            self._hops.instances = {name: one for one, name in self._known.names.items()}
             self._hops.state = self._hops.state or state
             layout.apply(self._files)
             self._ports = {name: (address, port) for name, address, port in self._envoy.listeners()}
@@ -192,6 +207,7 @@ class EnvoyMesh:
         _intercept.remove(self)
         self._running.close()
         try:
+            self._holding.close()
             self._thread.call(self._client.close(), 5)
         finally:
             self._thread.close()

@@ -24,11 +24,45 @@ UNKNOWN: Final = "unknown"
 """Listener of applications of this process where not even the instance is known that calls."""
 
 
+class Known:
+    """The instances of one mesh that run or will, declared or no longer: each with the name of its listener.
+
+    A process that goes on running undeclared keeps its sidecar's address, and those by which it reaches other services.
+    """
+
+    def __init__(self) -> None:
+        self.names: dict[Instance, str] = {}
+        self.held: Mapping[Instance, tuple[str, int]] = {}
+        """Where instances are reached that have faults."""
+        self.reached: dict[Instance, list[ServiceRef]] = {}
+        """The services that a command was given addresses for."""
+
+    def add(self, instances: Sequence[Instance]) -> None:
+        """Know these from now on."""
+        services = dict.fromkeys(one.service for one in instances)
+        for one in instances:
+            if one not in self.names:
+                taken = set(self.names.values())
+                number = 1
+                while (name := name_of(one) + (f" ({number})" if number > 1 else "")) in taken:
+                    number += 1
+                self.names[one] = name
+            if isinstance(one.app, Command):
+                before = self.reached.get(one, ())
+                self.reached[one] = list(dict.fromkeys((*before, *(each for each in services if each != one.service))))
+
+    def remove(self, instance: Instance) -> None:
+        """Forget one."""
+        self.names.pop(instance, None)
+        self.reached.pop(instance, None)
+
+
 class Layout:
     """One state of a mesh, as Envoy's resources.
 
     :param state: services and lanes.
-    :param instances: all of the mesh.
+    :param instances: those that are declared.
+    :param known: these and all others that run.
     :param ports: address of each listener as far as they are known.
     :param directory: of Envoy's files.
     """
@@ -37,6 +71,7 @@ class Layout:
         self,
         state: Compiled,
         instances: Sequence[Instance],
+        known: Known,
         options: Options,
         ports: Mapping[str, tuple[str, int]],
         directory: str,
@@ -46,6 +81,7 @@ class Layout:
         self.configuration = Configuration(group, options, directory=directory, outside=tuple(outside))
         self.state = state
         self._instances = instances
+        self._known = known
         self._ports = ports
         self.clients = {lane.name: f"client {lane.name}" for lane in group.lanes} if not group.permissive else {}
         """Listeners of clients that call as a lane does, in strict mode."""
@@ -53,9 +89,9 @@ class Layout:
             Sidecar("client", group.baseline),
             *(Sidecar(listener, lane) for lane, listener in self.clients.items()),
             Sidecar(UNKNOWN, single=True),
-            *map(self._sidecar, instances),
+            *map(self._sidecar, known.names),
         ]
-        self._relays = [relay for one in instances if isinstance(one.app, Command) for relay in self._relays_of(one)]
+        self._relays = [relay for one in known.reached for relay in self._relays_of(one)]
 
     # --- what is observed
 
@@ -63,12 +99,12 @@ class Layout:
     def origins(self) -> dict[str, Origin]:
         """Where the requests of each listener come from."""
         clients = dict.fromkeys(("client", *self.clients.values()), CLIENT)
-        callers = {name_of(one): Origin(one) for one in self._instances}
+        callers = {name: Origin(one) for one, name in self._known.names.items()}
         return {GATEWAY: FROM_GATEWAY, UNKNOWN: Origin(), **clients, **callers}
 
     def addresses_of(self, instance: Instance) -> dict[ServiceRef, tuple[str, int]]:
         """The address by which an instance reaches each other service."""
-        return {service: self._ports[relay_name(instance, service)] for service in self._others(instance)}
+        return {service: self._ports[self._relay_name(instance, service)] for service in self._known.reached[instance]}
 
     # --- putting it in force
 
@@ -92,41 +128,42 @@ class Layout:
         return {name: (made.endpoint_path(name), one) for name, one in made.assignments(endpoints).items()}
 
     def _endpoint(self, instance: Instance) -> list[Endpoint]:
+        found = endpoints_of(self.state, instance, self._known.names[instance])
+        if instance in self._known.held:
+            address, port = self._known.held[instance]
+            found = [replace(one, address=address, port=port) for one in found]
         if not self.configuration.remembers or instance.service not in self.state.group.services:
-            return endpoints_of(self.state, instance)
-        sidecar = self._ports.get(name_of(instance))
-        return (
-            []
-            if sidecar is None
-            else [
-                replace(one, address=sidecar[0], port=sidecar[1], check=(one.address, one.port))
-                for one in endpoints_of(self.state, instance)
-            ]
-        )
+            return found
+        sidecar = self._ports.get(self._known.names[instance])
+        if sidecar is None:
+            return []
+        return [replace(one, address=sidecar[0], port=sidecar[1], check=(one.address, one.port)) for one in found]
 
     def _sidecar(self, instance: Instance) -> Sidecar:
         lane = self.state.lane_of(instance)
         single = isinstance(instance.app, (WSGI, ASGI))
-        return Sidecar(name_of(instance), lane, application=_resolved(instance), single=single)
+        application = self._known.held.get(instance) or _resolved(instance)
+        return Sidecar(self._known.names[instance], lane, application=application, single=single)
 
     def _relays_of(self, instance: Instance) -> list[Relay]:
-        sidecar = self._ports.get(name_of(instance))
+        sidecar = self._ports.get(self._known.names[instance])
         if sidecar is None:
             return []
-        return [Relay(relay_name(instance, service), service, sidecar) for service in self._others(instance)]
+        services = self._known.reached[instance]
+        return [Relay(self._relay_name(instance, service), service, sidecar) for service in services]
 
-    def _others(self, instance: Instance) -> list[ServiceRef]:
-        return list(dict.fromkeys(one.service for one in self._instances if one.service != instance.service))
+    def _relay_name(self, instance: Instance, service: ServiceRef) -> str:
+        return f"{self._known.names[instance]} > {service}"
 
 
 def written(topology: Topology) -> dict[str, object]:
     """The configuration of a mesh as it is, as one file that Envoy can be started with elsewhere."""
     state = topology.current
-    endpoints = [endpoint for one in topology.instances for endpoint in endpoints_of(state, one)]
+    endpoints = [endpoint for one in topology.instances for endpoint in endpoints_of(state, one, name_of(one))]
     return bootstrap(state.group, options=Options(**topology.settings), endpoints=endpoints)
 
 
-def endpoints_of(state: Compiled, instance: Instance) -> list[Endpoint]:
+def endpoints_of(state: Compiled, instance: Instance, name: str) -> list[Endpoint]:
     """An instance as an endpoint; none while it is nowhere."""
     where = _resolved(instance)
     if where is None:
@@ -134,17 +171,12 @@ def endpoints_of(state: Compiled, instance: Instance) -> list[Endpoint]:
     group = state.group
     lanes = [lane.name for lane in group.lanes if lane.has(instance.service) and instance.selected_by(lane.selector)]
     known = tuple(lanes) if instance.service in group.services else ()
-    return [Endpoint(instance.service, known, *where, name=name_of(instance))]
+    return [Endpoint(instance.service, known, *where, name=name)]
 
 
 def name_of(instance: Instance) -> str:
-    """Name of an instance's endpoint and of its sidecar's listener."""
+    """An instance in words that no other declared one has."""
     return f"{instance.service} {instance.version}"
-
-
-def relay_name(instance: Instance, service: ServiceRef) -> str:
-    """Name of the listener by which an instance reaches a service."""
-    return f"{name_of(instance)} > {service}"
 
 
 def _resolved(instance: Instance) -> tuple[str, int] | None:

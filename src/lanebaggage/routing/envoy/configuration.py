@@ -158,7 +158,8 @@ class Configuration:
         else:
             routes = self.flavour.routes(label, service, lane)
             found = self.flavour.for_service(service)
-        names = [*service.hosts, service.name.lower()] if label == service.name else list(service.hosts)
+        short = [service.name.lower()] if label == service.name else []
+        names = dict.fromkeys((*service.hosts, service.host.lower(), *short))
         domains = [form for name in names for form in (name, f"{name}:*", f"{name}.", f"{name}.:*")]
         if self.options.observed and service not in self._outside:
             seen = missing(label, self.group.fallback(service) if self.group.permissive else None)
