@@ -165,8 +165,11 @@ class _Builder:
             raise RoutingError([_refused(self._file, 0, "half a character", "Save the file as UTF-8")]) from None
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
-            what = f"this is not YAML: {getattr(error, 'problem', None) or 'illegal characters'}"
+            problem = getattr(error, "problem", None) or "illegal characters"
             line = mark.line + 1 if mark is not None else 0
+            if "nesting depth" in problem:  # libyaml 0.2.6 has a limit of its own, and reads ahead
+                raise self._too_deep(line) from None
+            what = f"this is not YAML: {problem}"
             raise RoutingError([_refused(self._file, line, what, "Check indentation and quotes here")]) from None
 
     def _node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
@@ -177,7 +180,7 @@ class _Builder:
         if event.tag is not None:
             raise self._stop(line, "a tag such as !!python/object or !name", "Write the plain value; tags are not read")
         if depth > MAX_DEPTH:
-            raise self._stop(line, f"nested deeper than {MAX_DEPTH} levels", "No lane resource is; check what made this file")
+            raise self._too_deep(line)
         self._count(1, line)
         if kind == "ScalarEvent":
             node = self._scalar(event, line)
@@ -246,6 +249,9 @@ class _Builder:
         self._nodes += more
         if self._nodes > MAX_NODES:
             raise self._stop(line, f"more than {MAX_NODES} values, aliases included", "Split the file; check its anchors")
+
+    def _too_deep(self, line: int) -> RoutingError:
+        return self._stop(line, f"nested deeper than {MAX_DEPTH} levels", "No lane resource is; check what made this file")
 
     def _stop(self, line: int, what: str, fix: str) -> RoutingError:
         return RoutingError([_refused(self._file, line, what, fix)])
