@@ -294,8 +294,8 @@ def test_the_proxy_has_no_lane_of_its_own(mesh: Mesh) -> None:
         mesh.service("mocka", v1=server.url)
         lanebaggage.auto_instrument()
         with lanebaggage.lane("s2"):
-            mesh.get("mocka")
-            mesh.get("/mock")
+            mesh.get("mocka", lane=None)
+            mesh.get("/mock", lane=None)
         assert len(server.heads) == 2
         assert values(server.heads[0], b"x-asm-prefer-tag") == []
         assert values(server.heads[1], b"x-asm-prefer-tag") == [b"s1"]

@@ -17,6 +17,8 @@ import wrapt
 
 from ..routing import plain_host
 from ._serving import origin
+from .client import GATEWAY_NAME
+from .traffic import GATEWAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +99,8 @@ def _install(module: str, found: ModuleType) -> None:
 def add(carrier: Carrier) -> None:
     """Open a mesh: its services can be called by name from now on."""
     with _lock:
+        if carrier in _open:
+            return
         _open.append(carrier)
         for module in _installs:
             if module in sys.modules:
@@ -125,6 +129,9 @@ def claimed(host: str) -> tuple[Carrier, Origin] | None:
         if carrier.topology.knows(name) and _serves(carrier, here):
             carrier.topology.ready()
             return carrier, here
+        if name == GATEWAY_NAME and carrier.sidecar is None:
+            carrier.topology.ready()
+            return carrier, GATEWAY
     if not _open or here.outside or is_local(name) or any(carrier.topology.reaches(name) for carrier in _open):
         return None
     return next((carrier for carrier in reversed(_open) if _serves(carrier, here)), _open[-1]), here

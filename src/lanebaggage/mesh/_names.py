@@ -8,11 +8,13 @@ proxy knows the caller of a request even where one connection pool serves severa
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from . import _intercept
+from ._made import look
 from ._serving import origin
 from .traffic import CLIENT
 
@@ -39,7 +41,8 @@ class _Calling(socket.socket):
 
     def _note(self) -> None:
         try:
-            _senders[self.getsockname()] = origin()
+            here = origin()
+            _senders[self.getsockname()] = here if here.outside else replace(here, made=look())
         except OSError:
             pass
 

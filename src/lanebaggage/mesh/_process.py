@@ -54,6 +54,8 @@ class Process:
                 f"{instance}: the command {' '.join(instance.app.args)!r} has {error} in braces; known are "
                 f"{', '.join(values)}; write {{{{ and }}}} for braces of its own"
             ) from error
+        self.variables = env
+        """Of the mesh, as it was started with."""
         self._printed = ""
         kept = {name: value for name, value in os.environ.items() if name not in _PROXIES}
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process

@@ -110,6 +110,9 @@ class Running:
         if self._closed:
             return
         app = instance.app
+        running = self._servers.get(instance)
+        if running is not None and running.running and not isinstance(app, Command):
+            return
         if isinstance(app, Address):
             instance.address = (app.host, app.port)
         elif isinstance(app, WSGI):
@@ -119,6 +122,10 @@ class Running:
         elif isinstance(app, Command):
             sidecar, services = self._reached(instance)
             env = variables(sidecar, services, headers_of(self._topology.current.group))
+            if isinstance(running, Process):
+                if running.running and running.variables == env:
+                    return
+                running.stop()
             process = Process(instance, env, {ref.name: f"{host}:{port}" for ref, (host, port) in services.items()})
             self._servers[instance] = process
             process.wait()

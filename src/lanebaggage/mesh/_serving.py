@@ -13,6 +13,8 @@ from .hops import HOP_HEADER
 from .traffic import CLIENT, Origin
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .hops import Hop
     from .traffic import Headers
 
@@ -52,15 +54,28 @@ class Forwarding:
     def __init__(self) -> None:
         self._before: Settings | None = None
         self._ours: Settings | None = None
+        self._headers: Mapping[str, str] = {}
 
-    def ensure(self) -> None:
-        """Add the header to the settings in force; cheap where it is there already."""
+    def ensure(self, headers: Mapping[str, str]) -> None:
+        """Add the header to the settings in force; cheap where it is there already.
+
+        :param headers: the lane group's, by the names of their settings: they replace what nobody set, as the variables do
+            that a process of the mesh is started with.
+        """
         settings = _runtime.settings
+        if settings is self._ours:
+            if headers == self._headers:
+                return
+            assert self._before is not None
+            settings = self._before
         if HOP_HEADER in settings.pass_through:
             return
         values = {name: getattr(settings, name) for name in settings.__slots__ if name != "sources"}
         values["pass_through"] = (*settings.pass_through, HOP_HEADER)
-        self._before, self._ours = settings, Settings(values, settings.sources)
+        if all(settings.sources[name] == "default" for name in ("route_header", "trace_header", "baggage_key")):
+            values.update(headers)
+            values["baggage_key"] = values["route_header"]
+        self._before, self._ours, self._headers = settings, Settings(values, settings.sources), dict(headers)
         _runtime.activate(self._ours)
 
     def undo(self) -> None:

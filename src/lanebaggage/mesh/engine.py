@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from .hops import Call
-    from .topology import Instance
+    from .topology import Instance, Topology
     from .traffic import Headers, Traffic
 
     Progress = Callable[[Instance], None]
@@ -63,7 +63,13 @@ class Incoming:
 class Engine(Protocol):
     """Carries the requests of one mesh. Methods may be called from any thread, but not at the same time."""
 
+    topology: Topology
+
     def __init__(self, traffic: Traffic) -> None: ...
+
+    @property
+    def sidecar(self) -> tuple[str, int] | None:
+        """Where connections of this process to service names go; None without sockets."""
 
     @property
     def gateway(self) -> str | None:
@@ -73,7 +79,7 @@ class Engine(Protocol):
         """The ``http://host:port`` of an instance's sidecar, where its outgoing requests go; of clients for None."""
 
     def start(self, instances: Iterable[Instance], progress: Progress) -> None:
-        """Make instances reachable, and wait until they are.
+        """Make instances reachable, and wait until they are; what runs already, as it would be started now, goes on running.
 
         :param progress: told of each that is; from any thread.
         :raises MeshError: one cannot be started; the message says which, why, and what it printed.
@@ -81,6 +87,12 @@ class Engine(Protocol):
 
     def set_available(self, instance: Instance, available: bool) -> None:
         """Stop an instance, or start it again where it was."""
+
+    def faulted(self, instances: Iterable[Instance]) -> None:
+        """The faults of instances have changed; each has its own in ``faults``."""
+
+    def end(self, instance: Instance) -> None:
+        """End for good what runs of an instance that is no longer declared."""
 
     def ended(self) -> list[tuple[Instance, str]]:
         """The commands that have ended by themselves, with the last that they printed."""

@@ -135,7 +135,7 @@ class HopReader:
         if listener is None or line["route"] == "inbound":
             return
         peer = _names.caller(_address(line["from"]))
-        origin = Origin(listener.instance, peer.serving, listener.outside, listener.gateway)
+        origin = Origin(listener.instance, peer.serving, listener.outside, listener.gateway, peer.made)
         method, path, host = line["method"] or "", line["path"] or "", line["host"] or ""
         hop = self._traffic.open(origin, line["mark"], method, path, host, line["id"])
         hop.service = "gateway" if listener.gateway else plain_host(host)

@@ -17,8 +17,9 @@ from weakref import WeakValueDictionary
 from multidict import CIMultiDict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from ._made import Made
     from .topology import Instance
 
     Headers = Sequence[tuple[str, str]]
@@ -44,12 +45,16 @@ class Hop:
         "children",
         "duration",
         "error",
+        "external",
         "fallback",
+        "host",
         "id",
         "instance",
         "lane",
         "linked",
+        "made",
         "method",
+        "note",
         "parent",
         "path",
         "reason",
@@ -58,6 +63,7 @@ class Hop:
         "service",
         "started",
         "status",
+        "switched_on",
         "target",
         "version",
     )
@@ -71,6 +77,14 @@ class Hop:
         self.method = method
         self.path = path
         """With query."""
+        self.host = ""
+        """The authority that was called, as it was called."""
+        self.external = False
+        """Whether that is outside the mesh: a partner's, or one that the mesh does not know."""
+        self.made: Made | None = None
+        """What was there to see where the request was made, as far as it could be seen."""
+        self.switched_on = False
+        """Whether anything was instrumented in this process as it began."""
         self.instance: Instance | None = None
         self.service = ""
         self.version: str | None = None
@@ -85,6 +99,8 @@ class Hop:
         """Why it was routed there, or why it was not."""
         self.status: int | None = None
         """Of the response; None while it is awaited."""
+        self.note = ""
+        """What the mesh did to it: the faults that it met."""
         self.error: str | None = None
         """What went wrong in the application or on the way to it."""
         self.request_headers: CIMultiDict[str] = CIMultiDict()
@@ -98,8 +114,9 @@ class Hop:
 
     @property
     def lost(self) -> bool:
-        """Whether it arrived without the lane though the request being served had one."""
-        return self.parent is not None and self.parent.lane is not None and self.lane != self.parent.lane
+        """Whether it arrived without the lane though the request being served had one; it must where it leaves the mesh."""
+        parent = self.parent
+        return parent is not None and parent.lane is not None and self.lane != parent.lane and not self.external
 
     def __iter__(self) -> Iterator[Hop]:
         """The hop and all below it, each before its children."""
@@ -113,7 +130,14 @@ class Hop:
 
 
 class Path(list[tuple[str, str | None]]):
-    """Services and versions in the order of the hops; compares with a list of pairs, and prints short."""
+    """Services and versions in the order of the hops; compares with a list of pairs, and prints short.
+
+    :param call: the call that took it.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, str | None]] = (), call: Call | None = None) -> None:
+        super().__init__(pairs)
+        self.call = call
 
     def __repr__(self) -> str:
         return " > ".join(f"{service}@{version}" for service, version in self)
@@ -141,6 +165,8 @@ class Call:
         self.content = b""
         self.duration: float | None = None
         """Seconds."""
+        self.deadline = float("inf")
+        """When its caller stops waiting, on the clock of ``time.monotonic``."""
 
     @property
     def hops(self) -> list[Hop]:
@@ -150,7 +176,7 @@ class Call:
     @property
     def path(self) -> Path:
         """Service and version of each hop."""
-        return Path((hop.service, hop.version) for hop in self.hops)
+        return Path(((hop.service, hop.version) for hop in self.hops), self)
 
     @property
     def lost(self) -> list[Hop]:
@@ -200,6 +226,7 @@ class Recorder:
         self._prefix = secrets.token_hex(4)
         self._numbers = count(1)
         self._found: WeakValueDictionary[str, Hop | Call] = WeakValueDictionary()
+        self._former: list[Call] = []
         self._flying: dict[str, Hop] = {}
 
     def begin(self, title: str, lane: str | None, *, unlinked: bool = False) -> Call:
@@ -255,8 +282,10 @@ class Recorder:
         return list(self._flying.values())
 
     def clear(self) -> None:
-        """Forget the calls."""
+        """Forget the calls; what background work still adds to them finds them for as long as none are forgotten again."""
+        self._former = list(self.calls)
         self.calls.clear()
+        self._flying.clear()
 
     def _id(self) -> str:
         return f"{self._prefix}-{next(self._numbers)}"

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from .._errors import MeshError
 from . import _asgi, _intercept, _wsgi
 from ._clients import patch_http_client, patch_httpx, patch_urllib3
+from ._made import look
 from ._names import patch_socket
 from ._replies import AsyncReply, Head, Reply, TaskSink, ThreadSink
 from ._serving import context_of
 from ._threads import Workers
 from .apps import ASGI, WSGI
 from .engine import Incoming
+from .faults import hold, hold_async
 from .traffic import CLIENT, GATEWAY, REASON_HEADER
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from ._replies import Sink
     from .engine import Outgoing, Progress
+    from .faults import Answer
     from .hops import Call
     from .topology import Instance
     from .traffic import Headers, Origin, Route, Traffic
@@ -62,7 +65,9 @@ class InProcess:
     def start(self, instances: Iterable[Instance], progress: Progress) -> None:
         """Start the ASGI applications' loops."""
         for instance in instances:
-            if isinstance(instance.app, ASGI):
+            if instance in self._running:
+                pass
+            elif isinstance(instance.app, ASGI):
                 application = _asgi.Application(instance.app.app, str(instance))
                 application.start()
                 self._running[instance] = application
@@ -76,6 +81,15 @@ class InProcess:
     def set_available(self, instance: Instance, available: bool) -> None:
         """Count an instance as a healthy endpoint, or not."""
         instance.up = available
+
+    def faulted(self, instances: Iterable[Instance]) -> None:
+        """They are looked at as each request is carried."""
+
+    def end(self, instance: Instance) -> None:
+        """Stop an ASGI application's loop."""
+        application = self._running.pop(instance, None)
+        if application is not None:
+            application.stop()
 
     def ended(self) -> list[tuple[Instance, str]]:
         """None: nothing runs in a process of its own."""
@@ -109,11 +123,20 @@ class InProcess:
 
         :raises TimeoutError: an application in another thread did not answer in time.
         """
-        route = self._traffic.route(origin, method, path, _host(headers), headers)
+        route = self._route(origin, method, path, headers)
         instance = route.instance
         if instance is None:
             head, text = self._refused(route)
             return Reply(head, iter((text,)), lambda: None)
+        if instance.faults:
+            try:
+                answer = hold(route.hop, _shorter(timeout))
+            except TimeoutError as error:
+                self._traffic.recorder.close(route.hop, None, str(error))
+                raise
+            if answer is not None:
+                head, text = self._answered(route, answer)
+                return Reply(head, iter((text,)), lambda: None)
         if isinstance(instance.app, WSGI) and asyncio._get_running_loop() is None:
             return self._call(route, method, path, body)
         sink = ThreadSink(_shorter(timeout), str(instance))
@@ -129,11 +152,20 @@ class InProcess:
         self, origin: Origin, method: str, path: str, headers: Headers, body: bytes, timeout: float | None = None
     ) -> AsyncReply:
         """Carry one request for a coroutine; otherwise as :meth:`send`."""
-        route = self._traffic.route(origin, method, path, _host(headers), headers)
+        route = self._route(origin, method, path, headers)
         instance = route.instance
         if instance is None:
             head, text = self._refused(route)
             return AsyncReply(head, _one(text), lambda: None)
+        if instance.faults:
+            try:
+                answer = await hold_async(route.hop, _shorter(timeout))
+            except TimeoutError as error:
+                self._traffic.recorder.close(route.hop, None, str(error))
+                raise
+            if answer is not None:
+                head, text = self._answered(route, answer)
+                return AsyncReply(head, _one(text), lambda: None)
         sink = TaskSink(_shorter(timeout), str(instance))
         self._dispatch(route, method, path, body, sink)
         try:
@@ -143,6 +175,12 @@ class InProcess:
             self._traffic.recorder.close(route.hop, None, str(error) or type(error).__name__)
             raise
         return AsyncReply(head, sink.chunks(), lambda: self._finish(route, head, sink))
+
+    def _route(self, origin: Origin, method: str, path: str, headers: Headers) -> Route:
+        route = self._traffic.route(origin, method, path, _host(headers), headers)
+        if route.hop.lost:
+            route.hop.made = look()
+        return route
 
     def _dispatch(self, route: Route, method: str, path: str, body: bytes, sink: Sink) -> None:
         """Have an application in another thread serve a request."""
@@ -177,8 +215,16 @@ class InProcess:
 
     def _refused(self, route: Route) -> tuple[Head, bytes]:
         self._traffic.recorder.close(route.hop, route.status, route.reason)
-        headers = [("content-type", "text/plain; charset=utf-8"), (REASON_HEADER, route.reason)]
-        return Head(route.status, "", headers), route.reason.encode()
+        return _own_answer(route.status, route.reason)
+
+    def _answered(self, route: Route, answer: Answer) -> tuple[Head, bytes]:
+        self._traffic.recorder.close(route.hop, answer.status)
+        return _own_answer(answer.status, answer.reason)
+
+
+def _own_answer(status: int, reason: str) -> tuple[Head, bytes]:
+    headers = [("content-type", "text/plain; charset=utf-8"), (REASON_HEADER, reason)]
+    return Head(status, "", headers), reason.encode()
 
 
 def _host(headers: Headers) -> str:

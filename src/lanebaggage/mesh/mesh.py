@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import json as _json
-import secrets
-import time
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
-
-from multidict import CIMultiDict
+from typing import TYPE_CHECKING, Any
 
 from .._errors import MeshError
-from .._settings import BAGGAGE, BAGGAGE_MODE, DEFAULT_HEADER, TRACE_ID_MODE
-from ..routing import STRICT_MODE, LaneGroup, RoutingError, ServiceRef, load
-from ._intercept import NoProxy
+from .._settings import DEFAULT_HEADER
+from ..routing import LaneGroup, RoutingError, ServiceRef
+from . import _intercept
 from ._serving import Forwarding
-from .apps import resolve
-from .engine import Outgoing, engine_class
-from .hops import HOP_HEADER, Recorder
-from .topology import Instance, Lanes, Topology
+from .apps import WSGI, resolve
+from .asserting import Asserting
+from .calling import Calling
+from .engine import engine_class
+from .external import VERSION as EXTERNAL
+from .external import External, ExternalHost
+from .faulting import Faulting
+from .hops import Recorder
+from .keeping import Kept
+from .modes import Modes, one_group
+from .topology import Instance, Lanes, Topology, headers_of
 from .traffic import Traffic
-
-_SAFE: Final = "/?#[]@!$&'()*+,;=:%-._~|{}^`\"<>\\"
-"""What a path may hold as it stands: all that is printable but spaces; whether it is a legal URL is the test's affair."""
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from os import PathLike
     from types import TracebackType
 
-    from .engine import Incoming
     from .hops import Call
 
 
-class Mesh:
+class Mesh(Calling, Faulting, Asserting):
     """A lane mesh on this machine, for tests and development; usable without pytest, as a context manager.
 
     :param group: the lane group; declared later with :meth:`lanes` or :meth:`load` unless given.
@@ -44,7 +41,10 @@ class Mesh:
     :param router: settings of :class:`lanebaggage.routing.Router` other than the group, such as ``unmatched="error"``.
     :param network: hosts besides this machine that applications of this process may reach: names, ``*.suffix``, addresses,
         CIDR blocks, or ``*``. Any other host is an error that says so.
-    :raises MeshError: there is no such engine, or what it needs is not installed.
+    :param mode: ``permissive`` or ``strict``, whatever the lane group says; as it says unless given.
+    :param carrier: what brings the lane, whatever the lane group says: ``header`` (a header of its own), ``trace-id`` or
+        ``baggage``; as it says unless given.
+    :raises MeshError: there is no such engine, mode or carrier, or what the engine needs is not installed.
     :raises SettingsError: ``network`` has what is no host.
     """
 
@@ -57,18 +57,27 @@ class Mesh:
         timeout: float = 30.0,
         router: Mapping[str, Any] | None = None,
         network: Iterable[str] = (),
+        mode: str | None = None,
+        carrier: str | None = None,
     ) -> None:
+        self.modes = Modes(mode, carrier)
         self.timeout = timeout
         self.recorder = Recorder()
-        self.topology = Topology(group, router or {}, network)
+        self.topology = Topology(None if group is None else self.modes.apply(group), router or {}, network)
         self.engine_name = engine
-        self.engine = engine_class(engine)(Traffic(self.topology, self.recorder, seed))
+        self._traffic = Traffic(self.topology, self.recorder, seed)
+        self.engine = engine_class(engine)(self._traffic)
         self._waiting: list[Instance] = []
+        self._kept = Kept()
+        self._externals: dict[ExternalHost, External] = {}
+        self._faults = []
+        self._may_lose = set()
         self._lock = RLock()
         self._forwarding = Forwarding()
-        self._no_proxy = NoProxy()
+        self._no_proxy = _intercept.NoProxy()
         self._closed = False
         self._starting = False
+        self._changed = False
         self.topology.ready = self._ready
 
     @classmethod
@@ -80,7 +89,7 @@ class Mesh:
         :param settings: as for :class:`Mesh`.
         :raises RoutingError: the files cannot be used.
         """
-        return cls(_one_group(paths, group), **settings)
+        return cls(one_group(paths, group), **settings)
 
     # --- declaring
 
@@ -109,12 +118,46 @@ class Mesh:
         given = {**(versions or {}), **more}
         if not given:
             raise MeshError(f"service {name} has no version; declare it as in mesh.service({name!r}, v1=app)")
+        for version, app in given.items():
+            self._declare(ref, version, app, (labels or {}).get(version, {}))
+
+    def external(
+        self,
+        host: str,
+        status: int = 200,
+        *,
+        json: Any = None,
+        data: bytes | str = b"",
+        headers: Mapping[str, str] | None = None,
+        app: Any = None,
+    ) -> External:
+        """Answer for a host outside the mesh, and record what it gets; nothing reaches the network.
+
+        The scheme does not matter to applications of this process: https is answered too, as by a mesh that originates TLS.
+
+        :param host: its name alone.
+        :param status: what it answers; with ``json``, ``data`` and ``headers``, or a WSGI ``app`` instead.
+        :return: the same object each time, with its ``requests`` and whether it ``saw_lane``.
+        :raises MeshError: the text is no host.
+        """
+        ref = ExternalHost.of(host)
+        found = self._externals.get(ref)
+        if found is None:
+            found = self._externals[ref] = External(ref.name, lambda: self.topology.current.wire)
+            self._declare(ref, EXTERNAL, WSGI(found), {})
+        return found.answers(status, json=json, data=data, headers=headers, app=app)
+
+    def _declare(self, ref: ServiceRef, version: str, app: Any, labels: Mapping[str, str]) -> None:
         with self._lock:
-            for version, app in given.items():
-                instance = Instance(ref, version, resolve(app, f"{name} {version}"), (labels or {}).get(version, {}))
-                self.topology.add(instance)
-                self._waiting.append(instance)
+            instance = self._kept.take(ref, version, app, labels)
+            if instance is None:
+                instance = Instance(ref, version, resolve(app, f"{ref.name} {version}"), labels, app)
+            self.topology.add(instance)
+            self._waiting.append(instance)
+            self._changed = True
             self._no_proxy.apply([host for one in self.topology.instances for host in (one.service.name, *one.service.hosts)])
+            if not self._closed:
+                _intercept.add(self.engine)
 
     def lanes(
         self,
@@ -143,12 +186,12 @@ class Mesh:
 
     def load(self, *paths: str | PathLike[str], group: str | None = None) -> None:
         """Put the lane group of YAML files in force; services go on running. As :meth:`from_yaml`."""
-        self.use(_one_group(paths, group))
+        self.use(one_group(paths, group))
 
     def use(self, lanes: LaneGroup | Lanes) -> None:
         """Put another lane group in force; services go on running, sidecars forget what they remembered."""
         with self._lock:
-            self.topology.use(lanes)
+            self.topology.use(self.modes.apply(lanes))
             self.engine.changed()
 
     # --- running
@@ -176,18 +219,6 @@ class Mesh:
             return
         self._make_ready(progress)
 
-    def stop(self, service: str, *, lane: str | None = None, version: str | None = None) -> None:
-        """Stop instances of a service: it is missing there until :meth:`start`.
-
-        :param service: the service.
-        :param lane: of this lane only.
-        :param version: of this version only.
-        :raises MeshError: there is none.
-        """
-        self._make_ready()
-        for instance in self.topology.find(service, lane=lane, version=version):
-            self.engine.set_available(instance, available=False)
-
     @property
     def calls(self) -> list[Call]:
         """The calls so far; the oldest of very many are forgotten."""
@@ -199,92 +230,35 @@ class Mesh:
         self._make_ready()
         return self.engine.gateway
 
-    # --- calling
-
-    def request(
-        self,
-        method: str,
-        service: str,
-        path: str | None = None,
-        *,
-        lane: str | None = None,
-        headers: Mapping[str, str] | list[tuple[str, str]] | None = None,
-        data: bytes | str = b"",
-        json: Any = None,
-        timeout: float | None = None,
-    ) -> Call:
-        """Send a request into the mesh and wait for the whole response.
-
-        :param method: as on the wire.
-        :param service: name of the service that it goes straight to, as its caller's sidecar would send it; or, without
-            ``path``, a path at the gateway such as ``"/mock"``.
-        :param path: with query; ``/`` unless given.
-        :param lane: enters this lane by the headers of the group's mode; in strict mode as a caller of this lane would.
-        :param headers: more headers.
-        :param data: the body.
-        :param json: the body as JSON, unless ``data`` is given.
-        :param timeout: seconds; the mesh's own unless given.
-        :return: the call: status, headers, body, and the hops that it took.
-        :raises MeshError: there was no whole answer in time, or the mesh cannot be started.
-        """
-        self._make_ready()
-        if path is None and service.startswith("/"):
-            host, path = None, service
-        else:
-            host, path = service, path or "/"
-        given = CIMultiDict(headers or {})
-        body = data.encode() if isinstance(data, str) else data
-        if json is not None and not body:
-            body = _json.dumps(json).encode()
-            given.setdefault("Content-Type", "application/json")
-        given.setdefault("Host", host or "gateway")
-        if body:
-            given.setdefault("Content-Length", str(len(body)))
-        for name, value in self.lane_headers(lane).items():
-            given.setdefault(name, value)
-        path = quote(path, safe=_SAFE)
-        call = self.recorder.begin(f"{method} {host or ''}{path}", lane)
-        given[HOP_HEADER] = call.id
-        started = time.perf_counter()
-        try:
-            answer = self.engine.exchange(Outgoing(method, path, host, _as_bytes(given), body, timeout or self.timeout))
-        except (TimeoutError, ConnectionError) as error:
-            self.engine.settle(call)
-            what = "no answer in time" if isinstance(error, TimeoutError) else "the answer broke off"
-            raise MeshError(f"{what}: {error}\n{call.tree}") from error
-        call.duration = time.perf_counter() - started
-        self._fill(call, answer)
-        return call
-
-    def get(self, service: str, path: str | None = None, **more: Any) -> Call:
-        """``GET``; as :meth:`request`."""
-        return self.request("GET", service, path, **more)
-
-    def post(self, service: str, path: str | None = None, **more: Any) -> Call:
-        """``POST``; as :meth:`request`."""
-        return self.request("POST", service, path, **more)
-
-    def lane_headers(self, lane: str | None) -> dict[str, str]:
-        """The headers that put a request into a lane, as the gateway sets them; none in strict mode or for None."""
-        group = self.topology.current.group
-        if lane is None or group.mode == STRICT_MODE:
-            return {}
-        headers = {group.route_header: lane}
-        if group.mode == BAGGAGE_MODE:
-            headers[BAGGAGE] = f"{group.route_header}={lane}"
-        elif group.mode == TRACE_ID_MODE:
-            headers[group.trace_header] = secrets.token_hex(8)
-        return headers
-
     # --- ending
 
     def close(self) -> None:
         """End everything that the mesh started; may be called twice."""
         if not self._closed:
             self._closed = True
+            self._end_faults()
             self.engine.close()
             self._forwarding.undo()
             self._no_proxy.undo()
+
+    def reset(self) -> None:
+        """Forget services, lanes, hosts, faults and calls: the mesh is as new.
+
+        What runs goes on running for a while, and serves again if the same service is declared with the same application,
+        import string or command: a session's servers, and each test's own mesh.
+        """
+        with self._lock:
+            self._end_faults()
+            self.default_lane = None
+            self._may_lose = set()
+            self._externals.clear()
+            self._waiting.clear()
+            self._kept.add(self.topology.clear())
+            self.recorder.clear()
+            self._traffic.clear()
+            self._forwarding.undo()
+            self._no_proxy.undo()
+            _intercept.remove(self.engine)
 
     def __enter__(self) -> Mesh:  # noqa: PYI034 - typing has no Self in 3.10
         return self
@@ -293,8 +267,9 @@ class Mesh:
         self.close()
 
     def _make_ready(self, progress: Callable[[Instance], None] | None = None) -> None:
-        self._forwarding.ensure()
-        if not self._waiting:
+        if self.topology.declared:
+            self._forwarding.ensure(headers_of(self.topology.current.group))
+        if not self._changed:
             return
         with self._lock:
             if self._closed:
@@ -311,36 +286,14 @@ class Mesh:
             try:
                 if waiting:
                     self.engine.start(waiting, started)
+                self._changed = False
             finally:
                 self._starting = False
                 self.engine.changed()
+            for instance in self._kept.surplus():
+                self.engine.end(instance)
 
     def _ready(self) -> None:
         """As :meth:`start`, but not for what calls a service while it is being started itself, which would wait for itself."""
         if not self._starting:
             self._make_ready()
-
-    def _fill(self, call: Call, answer: Incoming) -> None:
-        call.status, call.reason, call.content = answer.status, answer.reason, answer.body
-        call.headers.extend(answer.headers)
-        self.engine.settle(call)
-
-
-def _as_bytes(headers: CIMultiDict[str]) -> list[tuple[str, str]]:
-    """Headers with a character for each byte on the wire: ISO 8859-1 where it suffices, UTF-8 otherwise."""
-    pairs = []
-    for name, value in headers.items():
-        if any(character in name + value for character in "\r\n\0"):
-            raise MeshError(f"the header {name[:40]!r} has a line break or NUL in it, which no request can carry")
-        latin = max(value, default="") <= "\xff"
-        pairs.append((name, value if latin else value.encode().decode("latin-1")))
-    return pairs
-
-
-def _one_group(paths: tuple[str | PathLike[str], ...], name: str | None) -> LaneGroup:
-    groups = load(*paths)
-    found = [group for group in groups if name in (None, group.name)]
-    if len(found) == 1:
-        return found[0]
-    names = ", ".join(group.name for group in groups) or "none"
-    raise MeshError(f"the files hold the lane groups {names}; name one of them with group=...")

@@ -18,10 +18,11 @@ from .._errors import MeshError
 from ._raw import RawRequest, RawResponse, as_bytes, end_to_end, head, raw_request, tokens, with_head
 from ._tunnel import CONNECT_SECONDS, tunnel
 from .engine import Incoming
+from .faults import FOREVER, hold_async
 from .traffic import REASON_HEADER, UNAVAILABLE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from .engine import Outgoing
     from .topology import Instance
@@ -61,7 +62,7 @@ class Proxy:
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
         self._listeners: dict[int, Listener] = {}
-        self._servers: list[asyncio.Server] = []
+        self._servers: dict[int, asyncio.Server] = {}
         self._http = web.Server(
             self._handle,
             request_factory=raw_request,
@@ -89,12 +90,17 @@ class Proxy:
         server = await asyncio.get_running_loop().create_server(self._http, "127.0.0.1", 0)
         host, port = server.sockets[0].getsockname()
         self._listeners[port] = listener
-        self._servers.append(server)
+        self._servers[port] = server
         return host, port
+
+    async def close_listeners(self, addresses: Iterable[tuple[str, int]]) -> None:
+        """Close ports that :meth:`listen` opened."""
+        for _, port in addresses:
+            self._servers.pop(port).close()
 
     async def close(self) -> None:
         """Close the ports and every connection."""
-        for server in self._servers:
+        for server in self._servers.values():
             server.close()
         await self._http.shutdown(0.1)
         await self._session.close()
@@ -183,6 +189,9 @@ class Proxy:
         refused: list[Instance] = []
         while (instance := route.instance) is not None:
             assert instance.address is not None
+            if instance.faults and (fault := await hold_async(route.hop, FOREVER)) is not None:
+                self._traffic.recorder.close(route.hop, fault.status)
+                return _answer(fault.status, fault.reason)
             line = f"{request.method} {path} HTTP/1.1"
             try:
                 if upgrade:

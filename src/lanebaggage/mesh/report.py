@@ -5,17 +5,22 @@ Made of texts with a style each, so that plain text and a terminal's colours com
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from .causes import cause_of
 from .hops import BY_EXCLUSION, HOP_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.text import Text
 
+    from .causes import Cause
     from .hops import Call, Hop
+    from .topology import Topology
 
+    Causes = Callable[[Hop], Cause | None]
     Segments = list[tuple[str, str]]
 
 QUIET = "dim"
@@ -23,9 +28,17 @@ BAD = "bold red"
 _LANE_STYLES = ("cyan", "magenta", "yellow", "green", "blue", "bright_cyan", "bright_magenta", "bright_yellow")
 
 
-def draw(call: Call) -> str:
-    """A call as plain text."""
-    return "\n".join("".join(text for text, _ in line) for line in lines(call))
+def draw(call: Call, causes: Causes | None = None) -> str:
+    """A call as plain text.
+
+    :param causes: finds why a hop lost the lane; left out unless given.
+    """
+    return "\n".join("".join(text for text, _ in line) for line in lines(call, causes))
+
+
+def explained(call: Call, topology: Topology) -> str:
+    """A call as plain text, with the likely cause of each lost lane and what fixes it."""
+    return draw(call, partial(cause_of, topology=topology))
 
 
 def rich_lines(call: Call) -> list[Text]:
@@ -40,8 +53,8 @@ def lane_style(lane: str | None) -> str:
     return _LANE_STYLES[sum(lane.encode()) % len(_LANE_STYLES)] if lane else QUIET
 
 
-def lines(call: Call) -> Iterator[Segments]:
-    """A call as lines of (text, style)."""
+def lines(call: Call, causes: Causes | None = None) -> Iterator[Segments]:
+    """A call as lines of (text, style); otherwise as :func:`draw`."""
     head: Segments = [(call.title, "bold")]
     if call.status:
         head.append((f"  {call.status}", "" if call.status < 400 else BAD))
@@ -50,14 +63,19 @@ def lines(call: Call) -> Iterator[Segments]:
     if call.unlinked:
         head.append((f"  (made by one of several requests of {_caller(call)}; forward {HOP_HEADER} to tell which)", QUIET))
     yield head
-    yield from _below(call.roots, "")
+    yield from _below(call.roots, "", causes)
 
 
-def _below(hops: Sequence[Hop], indent: str) -> Iterator[Segments]:
+def _below(hops: Sequence[Hop], indent: str, causes: Causes | None) -> Iterator[Segments]:
     for number, hop in enumerate(tuple(hops)):
         last = number == len(hops) - 1
         yield [(indent + ("└─ " if last else "├─ "), QUIET), *_hop(hop)]
-        yield from _below(hop.children, indent + ("   " if last else "│  "))
+        below = indent + ("   " if last else "│  ")
+        if causes is not None and hop.lost and (cause := causes(hop)) is not None:
+            margin = below + ("│  " if hop.children else "   ")
+            yield [(margin, QUIET), (f"cause: {cause.why}", BAD)]
+            yield [(margin, QUIET), (f"fix:   {cause.fix}", "green")]
+        yield from _below(hop.children, below, causes)
 
 
 def _hop(hop: Hop) -> Iterator[tuple[str, str]]:
@@ -66,6 +84,8 @@ def _hop(hop: Hop) -> Iterator[tuple[str, str]]:
     yield f"lane {hop.lane}" if hop.lane else "no lane", lane_style(hop.lane)
     if hop.lost and hop.parent is not None:
         yield f"  <-- lane lost: {hop.parent.service} was serving lane {hop.parent.lane}", BAD
+    if hop.external and hop.lane is not None and hop.version is not None:
+        yield "  <-- the lane left the mesh", BAD
     if hop.fallback:
         yield f"  fallback: {hop.reason}", "yellow"
     if hop.version is None:
@@ -74,6 +94,8 @@ def _hop(hop: Hop) -> Iterator[tuple[str, str]]:
         yield f"  {hop.status}", BAD
     if hop.error and hop.version is not None:
         yield f"  {hop.error}", BAD
+    if hop.note:
+        yield f"  {hop.note}", "yellow"
     if hop.linked == BY_EXCLUSION:
         yield f"  (linked as the {BY_EXCLUSION} being served)", QUIET
 

@@ -33,6 +33,7 @@ class Sockets:
         self._traffic = traffic
         self._running = Running(self.topology, traffic.recorder, self._reached)
         self._sidecars: dict[Instance, tuple[str, int]] = {}
+        self._relays: dict[Instance, dict[ServiceRef, tuple[str, int]]] = {}
         self._thread = LoopThread("lanebaggage-mesh proxy")
         self._proxy = self._thread.call(self._start_proxy())
         self._gateway = self._listen(Listener(lambda _peer: GATEWAY))
@@ -67,8 +68,9 @@ class Sockets:
         if instance not in self._sidecars:
             self._sidecars[instance] = self._listen(Listener(lambda _peer: origin))
         names = dict.fromkeys(one.service for one in self.topology.instances if one.service != instance.service)
-        addresses = {ref: self._listen(Listener(lambda _peer: origin, ref.host)) for ref in names}
-        return self._sidecars[instance], addresses
+        relays = self._relays.setdefault(instance, {})
+        relays.update({ref: self._listen(Listener(lambda _peer: origin, ref.host)) for ref in names if ref not in relays})
+        return self._sidecars[instance], {ref: relays[ref] for ref in names}
 
     def set_available(self, instance: Instance, available: bool) -> None:
         """Stop an instance once it has served what it is serving, or start it where it was."""
@@ -77,6 +79,17 @@ class Sockets:
         instance.up = available
         if not available:
             self._running.stop(instance)
+
+    def faulted(self, instances: Iterable[Instance]) -> None:
+        """The proxy looks at them as each request is carried."""
+
+    def end(self, instance: Instance) -> None:
+        """Stop what runs of it, and close its listeners."""
+        self._running.stop(instance)
+        addresses = [*self._relays.pop(instance, {}).values()]
+        if instance in self._sidecars:
+            addresses.append(self._sidecars.pop(instance))
+        self._thread.call(self._proxy.close_listeners(addresses))
 
     def ended(self) -> list[tuple[Instance, str]]:
         """The commands that have ended by themselves, with the last that they printed."""

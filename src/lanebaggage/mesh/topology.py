@@ -11,23 +11,32 @@ from .._errors import MeshError
 from .._policy import EXPLICIT, Policy
 from .._settings import DEFAULT_HEADER, resolve
 from .._wire import Wire
-from ..routing import LaneGroup, Router, RoutingError, ServiceRef, TraceMemory
+from ..routing import LaneGroup, Router, RoutingError, ServiceRef, TraceMemory, plain_host
 from .apps import Address
+from .external import ExternalHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from .apps import App
+    from .faults import Fault
     from .hops import Hop
 
 
 class Instance:
     """One version of a service, with what its sidecar knows."""
 
-    def __init__(self, service: ServiceRef, version: str, app: App, labels: Mapping[str, str]) -> None:
+    def __init__(self, service: ServiceRef, version: str, app: App, labels: Mapping[str, str], given: Any = None) -> None:
         self.service = service
         self.version = version
         self.app = app
+        self.given = app if given is None else given
+        """The application as the user gave it."""
+        self.given_labels = labels
+        self.faults: tuple[Fault, ...] = ()
+        """What it does instead of answering, or before it."""
+        self.relay: tuple[str, int] | None = None
+        """Where an engine that carries no requests itself finds it while it has faults."""
         self.labels = {"app": service.name, "version": version, **labels}
         self.up = False
         """Whether it counts as a healthy endpoint: once it has been started, until it is stopped."""
@@ -132,7 +141,7 @@ class Topology:
     :raises SettingsError: one of these is no host.
     """
 
-    def __init__(self, group: LaneGroup | None, router: Mapping[str, Any], network: Iterable[str] = ()) -> None:
+    def __init__(self, group: LaneGroup | Lanes | None, router: Mapping[str, Any], network: Iterable[str] = ()) -> None:
         self.instances: list[Instance] = []
         self._lanes: LaneGroup | Lanes | None = group
         self.settings = router
@@ -151,6 +160,20 @@ class Topology:
                     raise MeshError(f"{instance} is declared twice; give each version of a service once")
             self.instances.append(instance)
             self._compiled = None
+
+    def clear(self) -> list[Instance]:
+        """Forget services and lanes.
+
+        :return: the instances that were declared.
+        """
+        with self._lock:
+            gone, self.instances = self.instances, []
+            self._lanes = self._compiled = None
+        for instance in gone:
+            instance.up = False
+            instance.memory = TraceMemory()
+            instance.serving.clear()
+        return gone
 
     def use(self, lanes: LaneGroup | Lanes) -> None:
         """Put a lane group, or lanes by name, in force; what the sidecars remembered is forgotten."""
@@ -179,6 +202,14 @@ class Topology:
             return host in self.current.hosts
         except MeshError:
             return False
+
+    def is_external(self, host: str) -> bool:
+        """Whether a host, as it is called, is outside the mesh: a partner's, or one that the mesh does not know."""
+        try:
+            ref = self.current.hosts.get(plain_host(host))
+        except MeshError:
+            return False
+        return ref is None or isinstance(ref, ExternalHost)
 
     def reaches(self, host: str) -> bool:
         """Whether applications of this mesh may reach a host outside it."""

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 from multidict import CIMultiDict
 
+from .. import instrumentation
 from ..routing import Decision, Request, plain_host
 from .hops import BY_CONTEXT, BY_EXCLUSION, BY_HEADER, HOP_HEADER, UNLINKED, Call, Hop, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ._made import Made
     from .topology import Compiled, Instance, Topology
 
 BAD_GATEWAY: Final = 502
@@ -39,12 +41,14 @@ class Origin:
     :param serving: the hop being served by the code that called.
     :param outside: whether it is no instance that called but a client: a test, a person.
     :param gateway: whether the request came to the gateway.
+    :param made: what there was to see where it was made.
     """
 
     instance: Instance | None = None
     serving: Hop | None = None
     outside: bool = False
     gateway: bool = False
+    made: Made | None = None
 
 
 CLIENT: Final = Origin(outside=True)
@@ -81,8 +85,14 @@ class Traffic:
     def __init__(self, topology: Topology, recorder: Recorder, seed: int | None) -> None:
         self.topology = topology
         self.recorder = recorder
+        self._seed = seed
         self._random = random.Random(seed)  # noqa: S311 - shares traffic out, guards nothing
         self._lock = Lock()
+
+    def clear(self) -> None:
+        """Begin the random choices anew."""
+        with self._lock:
+            self._random.seed(self._seed)
 
     def route(self, origin: Origin, method: str, path: str, host: str, headers: Headers) -> Route:
         """Route one request.
@@ -107,6 +117,9 @@ class Traffic:
         """
         parent, linked = self._parent(origin, mark, method, path, host)
         hop = self.recorder.open(parent, linked, method, path, id)
+        hop.host, hop.made = host, origin.made
+        hop.external = not origin.gateway and self.topology.is_external(host)
+        hop.switched_on = bool(instrumentation.report().rows)
         if origin.instance is not None:
             hop.caller = origin.instance.service.name
         return hop
