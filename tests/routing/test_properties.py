@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lanebaggage.routing import Decision, LaneGroup, Request, Router, RoutingError, TraceMemory
+from lanebaggage.routing.ingress import Rule
+from lanebaggage.routing.plans import Planner, Service
 from routing import reference
 from routing.lane_groups import LANES, down, lane_groups, lanes, requests
 
@@ -143,3 +146,35 @@ def test_lanes_keep_what_they_share() -> None:
     before = compiled()
     router.replace(replace(router.group.lane("s1"), selector={"version": "v5"}))
     assert same(before) == []
+
+
+@pytest.mark.parametrize("lanes", [2, 50])
+def test_what_a_change_compiles(lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many lanes there are, replacing one compiles its rule and, when they are asked for, its plans: no other's."""
+    names = [f"s{number}" for number in range(lanes)]
+    router = Router(LaneGroup.simple(baseline="s0", lanes={name: ["mocka"] for name in names}))
+    requests_of = [Request(headers=[("x-asm-prefer-tag", name)]) for name in names]
+
+    def ask() -> list[Decision]:
+        return [decide for each in requests_of for decide in (router.route("mocka", each), router.ingress(each))]
+
+    before = ask()
+    compiled: list[str] = []
+    original = Rule.__init__, Planner.in_lane
+
+    def rule(self: Rule, *args) -> None:
+        compiled.append(f"rule {args[1]}")
+        original[0](self, *args)
+
+    def plan(self: Planner, service: Service, lane: str, *args):
+        compiled.append(f"plan {lane}")
+        return original[1](self, service, lane, *args)
+
+    monkeypatch.setattr(Rule, "__init__", rule)
+    monkeypatch.setattr(Planner, "in_lane", plan)
+    ask()
+    assert compiled == []
+    router.replace(replace(router.group.lane("s1"), selector={"version": "v9"}))
+    assert compiled == ["rule s1"]
+    assert ask() == before
+    assert compiled == ["rule s1", "plan s0", "plan s1", "plan s1"]  # the baseline's is for what no rule matches

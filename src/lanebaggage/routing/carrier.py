@@ -68,10 +68,8 @@ class Carrier:
             return parts[1] if len(parts) > 3 else value
         return value
 
-    def baggage(self, request: Request, lane: str) -> str | None:
-        """What the gateway makes of the request's baggage; None outside baggage mode."""
-        if not self._baggage:
-            return None
+    def baggage(self, request: Request, lane: str) -> str:
+        """What the gateway makes of the request's baggage, in baggage mode."""
         existing = request.value(BAGGAGE) or ""
         if len(existing) > MAX_VALUE:
             existing = ""

@@ -8,6 +8,7 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from .._settings import BAGGAGE, BAGGAGE_MODE
 from .decision import NO_HEADERS, NOT_FOUND, Decision
 from .matching import ANY_REQUEST, Match
 from .model import WEIGHTED
@@ -24,67 +25,76 @@ if TYPE_CHECKING:
     from .request import Request
     from .services import ServiceRef
 
-    Entry: TypeAlias = tuple[int, "Rule", Match | None]
-    """Place among the rules, the rule, and what is left to compare once the index has led to it."""
-    Table: TypeAlias = dict[str, list[Entry]]
+    Entry: TypeAlias = tuple[int, "Rule"]
+    """A rule and its place among all of them."""
+    Table: TypeAlias = dict[str, tuple[Entry, ...]]
 
 
 class Rule:
-    """A lane rule and, once made, the plan of its entry service."""
+    """A lane rule, compiled: by what it is looked up, what is left to compare then and, once made, its entry's plan.
 
-    __slots__ = ("any_host", "lane", "plan", "rule")
+    :param first_header: the header to look it up by where it compares several exactly.
+    """
 
-    def __init__(self, rule: IngressRule, lane: str) -> None:
+    __slots__ = ("any_host", "header", "key", "lane", "left", "plan", "rule")
+
+    def __init__(self, rule: IngressRule, lane: str, first_header: str) -> None:
         self.rule = rule
         self.lane = lane
         self.any_host = not rule.hosts or "*" in rule.hosts
         self.plan: Plan | None = None
+        match = rule.match
+        exact = {name.lower(): condition for name, condition in match.headers if condition.kind == "exact"}
+        self.header = ""
+        self.key: str | None = None
+        left = match
+        if exact:
+            name = first_header if first_header in exact else next(iter(exact))
+            looked_up = (name, exact[name])
+            self.header, self.key = name, exact[name].wire
+            left = Match(match.uri, tuple(pair for pair in match.headers if (pair[0].lower(), pair[1]) != looked_up))
+        elif match.uri is not None and match.uri.kind == "exact":
+            self.key = match.uri.wire
+            left = Match(None, match.headers)
+        self.left = None if left == ANY_REQUEST else left
 
 
 class RuleIndex:
     """Finds the first rule that matches: exact header values and exact paths are looked up, the rest tried in order.
 
     :param rules: those that are online, in order.
-    :param first_header: the header to index by where a rule compares several exactly.
     """
 
     __slots__ = ("_headers", "_rest", "_uris")
 
-    def __init__(self, rules: Iterable[Rule], first_header: str) -> None:
+    def __init__(self, rules: Iterable[Rule]) -> None:
         self._headers: dict[str, Table] = {}
         self._uris: Table = {}
-        self._rest: list[Entry] = []
-        for at, rule in enumerate(rules):
-            match = rule.rule.match
-            exact = {name.lower(): condition for name, condition in match.headers if condition.kind == "exact"}
-            if exact:
-                name = first_header if first_header in exact else next(iter(exact))
-                looked_up = (name, exact[name])
-                others = tuple(pair for pair in match.headers if (pair[0].lower(), pair[1]) != looked_up)
-                entries = self._headers.setdefault(name, {}).setdefault(exact[name].wire, [])
-                match = Match(match.uri, others)
-            elif match.uri is not None and match.uri.kind == "exact":
-                entries = self._uris.setdefault(match.uri.wire, [])
-                match = Match(None, match.headers)
+        rest: list[Entry] = []
+        for entry in enumerate(rules):
+            _, rule = entry
+            if rule.key is None:
+                rest.append(entry)
             else:
-                entries = self._rest
-            entries.append((at, rule, None if match == ANY_REQUEST else match))
+                table = self._headers.setdefault(rule.header, {}) if rule.header else self._uris
+                table[rule.key] = (*table.get(rule.key, ()), entry)
+        self._rest = tuple(rest)
 
     def find(self, request: Request, *, each: bool) -> Rule | None:
         """The first rule for a request, or None."""
-        candidates: list[list[Entry]] = [self._rest] if self._rest else []
+        candidates = [self._rest]
         for name, table in self._headers.items():
-            candidates += [table[value] for value in request.texts(name, each=each) if value in table]
-        if self._uris and (by_uri := self._uris.get(request.plain_path)):
-            candidates.append(by_uri)
+            candidates += [table.get(value, ()) for value in request.texts(name, each=each)]
+        if self._uris:
+            candidates.append(self._uris.get(request.plain_path, ()))
         best: Rule | None = None
         place = 0
         for entries in candidates:
-            for at, rule, match in entries:
+            for at, rule in entries:
                 if best is not None and at >= place:
                     break
                 if (rule.any_host or host_matches(rule.rule.hosts, request.host)) and (
-                    match is None or match.matches(request, each=each)
+                    rule.left is None or rule.left.matches(request, each=each)
                 ):
                     best, place = rule, at
                     break
@@ -145,9 +155,10 @@ class Ingress:
         self._planner = planner
         self._services = services
         self._carrier = carrier
+        self._edits_baggage = group.mode == BAGGAGE_MODE
         self._each = each
         self._weights = Weights(group) if group.strategy == WEIGHTED else None
-        self._index = RuleIndex(rules, group.route_header)
+        self._index = RuleIndex(rules)
         self._unmatched = self._fallthrough(rules, unmatched)
 
     def decide(self, request: Request, available: Available | None, choice: float) -> Decision:
@@ -159,11 +170,10 @@ class Ingress:
             plan = None if rule is None else rule.plan or self._by_rule(rule)
         plan = plan or self._unmatched
         decision = plan.first if available is None else plan.decide(available)
-        if decision.lane is not None and decision.set_headers:
-            baggage = self._carrier.baggage(request, decision.lane)
-            if baggage is not None:
-                return replace(decision, set_headers=MappingProxyType({**decision.set_headers, "baggage": baggage}))
-        return decision
+        if not self._edits_baggage or decision.lane is None:
+            return decision
+        headers = {**decision.set_headers, BAGGAGE: self._carrier.baggage(request, decision.lane)}
+        return replace(decision, set_headers=MappingProxyType(headers))
 
     def _by_rule(self, rule: Rule) -> Plan:
         name = rule.rule.name

@@ -39,7 +39,8 @@ class Request:
     def values(self, name: str) -> list[str]:
         """All values of a header without the spaces and tabs around them; the name in any case."""
         name = name.lower()
-        return [value.strip(" \t") for key, value in self.headers if key.lower() == name]
+        length = len(name)
+        return [value.strip(" \t") for key, value in self.headers if len(key) == length and key.lower() == name]
 
     def value(self, name: str) -> str | None:
         """The value of a header; of several, all joined by commas, as Envoy joins them; None where it is absent."""

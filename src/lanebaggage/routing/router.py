@@ -106,9 +106,8 @@ class Router:
         self._strict = not group.permissive
         self._services = _services(group)
         self._changing = Lock()
-        self._compiled = _Compiled(
-            group, self._planner(group), {lane.name: _online(lane) for lane in group.lanes}, self._no_plans()
-        )
+        rules = {lane.name: _online(lane, group) for lane in group.lanes}
+        self._compiled = _Compiled(group, self._planner(group), rules, self._no_plans())
 
     @property
     def group(self) -> LaneGroup:
@@ -197,7 +196,8 @@ class Router:
         before = self._compiled
         everyone = name == group.baseline or name in group.service_fallback.values()
         rules = {
-            lane.name: before.rules[lane.name] if lane.name != name and not everyone else _online(lane) for lane in group.lanes
+            lane.name: _online(lane, group) if everyone or lane.name == name else before.rules[lane.name]
+            for lane in group.lanes
         }
         plans = self._no_plans()
         if not everyone:
@@ -250,8 +250,8 @@ class Router:
         return Decision(shown, status=NOT_FOUND, reason=f"{what} is no service of lane group {self.group.name}")
 
 
-def _online(lane: Lane) -> list[Rule]:
-    return [Rule(rule, lane.name) for rule in lane.rules if rule.online]
+def _online(lane: Lane, group: LaneGroup) -> list[Rule]:
+    return [Rule(rule, lane.name, group.route_header) for rule in lane.rules if rule.online]
 
 
 def _services(group: LaneGroup) -> dict[str, Service]:
