@@ -1,7 +1,8 @@
 """Requests per second of real services, started by the launchers and loaded by wrk (``apt-get install wrk``), in paired rounds.
 
 ``wrk -t1 -c16 -d2s -H 'x-asm-prefer-tag: s2' http://127.0.0.1:PORT/`` against each of the servers in turn, all of which are
-running; only one is ever loaded.
+running; only one is ever loaded. Beside the requests per second, which a busy machine makes a matter of luck, there is the
+processor time that the server takes for a request, read from ``/proc``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
@@ -54,35 +55,65 @@ def available() -> bool:
 
 
 def measure(service: str, rounds: int, tick: Callable[[], None]) -> dict[str, dict[str, float]]:
-    """Requests per second by launcher, and the ratio to the service as it is, paired by round."""
+    """Requests per second and processor time by launcher, and the ratios to the service as it is, paired by round."""
     launchers: dict[str, list[str]] = {"none": [], **LAUNCHERS}
     with ExitStack() as running:
-        ports = {name: running.enter_context(_served(launcher, SERVICES[service])) for name, launcher in launchers.items()}
-        for port in ports.values():
-            _load(port, 1)
-        rates: dict[str, list[float]] = {name: [] for name in ports}
+        servers = {name: running.enter_context(_served(launcher, SERVICES[service])) for name, launcher in launchers.items()}
+        for server in servers.values():
+            server.load(1)
+        measured: dict[str, list[tuple[float, float]]] = {name: [] for name in servers}
         for number in range(rounds):
-            names = list(ports)
+            names = list(servers)
             at = number % len(names)
             for name in [*names[at:], *names[:at]]:
-                rates[name].append(_load(ports[name], SECONDS))
+                measured[name].append(servers[name].load(SECONDS))
             tick()
     result = {}
-    for name, measured in rates.items():
-        ratios = [rate / base for rate, base in zip(measured, rates["none"], strict=True)]
-        low, _, high = quantiles(ratios, n=4)
+    for name, values in measured.items():
+        rates, processor = zip(*values, strict=True)
+        base_rates, base_processor = zip(*measured["none"], strict=True)
         result[name] = {
-            "rate": round(median(measured)),
-            "ratio": round(median(ratios), 4),
-            "ratio_low": round(low, 4),
-            "ratio_high": round(high, 4),
+            "rate": round(median(rates)),
+            "rate_ratio": round(median(rate / base for rate, base in zip(rates, base_rates, strict=True)), 4),
+            "cpu_us": round(median(processor), 1),
+            "cpu_ratio": round(median(took / base for took, base in zip(processor, base_processor, strict=True)), 4),
         }
     return result
 
 
+class Server:
+    """A server in processes of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self._process = process
+        self._port = port
+
+    def load(self, seconds: int) -> tuple[float, float]:
+        """Requests per second, and microseconds of processor time for one."""
+        header = f"{ROUTE_HEADER}: {LANE}"
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-H", header, f"http://127.0.0.1:{self._port}/"]
+        before = self._processor_time()
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        took = self._processor_time() - before
+        rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+        count = re.search(r"(\d+) requests in", done.stdout)
+        if rate is None or count is None or "Non-2xx" in done.stdout:
+            raise RuntimeError(f"wrk: {done.stdout} {done.stderr}")
+        return float(rate[1]), took / int(count[1])
+
+    def _processor_time(self) -> float:
+        """Microseconds that all threads of the process and of its children had a processor."""
+        waiting, nanoseconds = [self._process.pid], 0
+        while waiting:
+            process = Path(f"/proc/{waiting.pop()}")
+            for thread in (process / "task").iterdir():
+                nanoseconds += int((thread / "schedstat").read_text(encoding="ascii").split()[0])
+                waiting += map(int, (thread / "children").read_text(encoding="ascii").split())
+        return nanoseconds / 1e3
+
+
 @contextmanager
-def _served(launcher: list[str], server: list[str]) -> Iterator[int]:
-    """A server in a process of its own; its port."""
+def _served(launcher: list[str], server: list[str]) -> Iterator[Server]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # uvicorn takes what it is handed for a Unix socket
@@ -99,7 +130,7 @@ def _served(launcher: list[str], server: list[str]) -> Iterator[int]:
         port: int = listening.getsockname()[1]
         try:
             _wait(port, process)
-            yield port
+            yield Server(process, port)
         finally:
             process.terminate()
             process.wait()
@@ -119,13 +150,3 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
             pass
         sleep(0.1)
     raise RuntimeError(f"{' '.join(map(str, process.args))} did not answer")
-
-
-def _load(port: int, seconds: int) -> float:
-    header = f"{ROUTE_HEADER}: {LANE}"
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-H", header, f"http://127.0.0.1:{port}/"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
-    if found is None or "Non-2xx" in done.stdout:
-        raise RuntimeError(f"wrk: {done.stdout} {done.stderr}")
-    return float(found[1])
