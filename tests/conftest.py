@@ -26,9 +26,21 @@ def pytest_configure() -> None:
 @pytest.fixture(autouse=True)
 def _clean() -> Iterator[None]:
     CARRIED.set(UNSET)
-    logging.getLogger(_log.LOGGER_NAME).disabled = False  # frameworks configure logging and disable what exists
     yield
     lanebaggage.uninstrument()
     _runtime.activate(_settings.resolve(environ={}))
     _log.forget()
     CARRIED.set(UNSET)
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    """Frameworks configure logging: Celery's test worker raises the root's level, a dictConfig() may disable what exists."""
+    loggers = [logging.getLogger(name) for name in (None, _log.LOGGER_NAME)]
+    before = [(logger.level, logger.disabled, logger.propagate, list(logger.handlers)) for logger in loggers]
+    below = logging.root.manager.disable
+    yield
+    logging.disable(below)
+    for logger, (level, disabled, propagate, handlers) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.disabled, logger.propagate, logger.handlers[:] = disabled, propagate, handlers
