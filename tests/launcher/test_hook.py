@@ -86,7 +86,7 @@ def test_a_directory_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> Non
 
 
 def test_a_volume_and_a_variable_are_enough(tmp_path: Path) -> None:
-    """A copy of the package on a volume, and PYTHONPATH, switch lanebaggage on in a Python that has none of it."""
+    """A copy of the package on a volume, and PYTHONPATH, are enough for a Python that has none of it, and for its children."""
     import shutil
 
     import lanebaggage
@@ -94,11 +94,12 @@ def test_a_volume_and_a_variable_are_enough(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "service"], check=True, env=environment())
     shutil.copytree(Path(lanebaggage.__file__).parent, tmp_path / "volume/lanebaggage")
     path = f"{tmp_path}/volume/lanebaggage/_launcher/site:{tmp_path}/volume"
-    done = subprocess.run(
-        [tmp_path / "service/bin/python", "-c", ON],
-        env=environment(PYTHONPATH=path),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert (done.stdout, done.stderr) == ("on\n", "")
+    python = str(tmp_path / "service/bin/python")
+    for code in (
+        ON,
+        f"import subprocess; subprocess.run([{python!r}, '-c', {ON!r}], env={{'PYTHONPATH': 'its own'}})",
+    ):
+        done = subprocess.run(
+            [python, "-c", code], env=environment(PYTHONPATH=path), capture_output=True, text=True, check=True
+        )
+        assert (done.stdout, done.stderr) == ("on\n", "")

@@ -38,8 +38,45 @@ PROGRAMS = {
         "-c",
         f"import os; os.execvpe({PY!r}, ['python', '-m', 'elsewhere'], {{**os.environ, 'PYTHONPATH': 'there'}})",
     ],
+    "exec without one, PYTHONPATH changed before": [
+        PY,
+        "-c",
+        f"import os; os.environ['PYTHONPATH'] = 'there'; os.execl({PY!r}, 'python', '-m', 'elsewhere')",
+    ],
+    "posix_spawn": [
+        PY,
+        "-c",
+        f"import os; pid = os.posix_spawn({PY!r}, [{PY!r}, '-m', 'elsewhere'], {{'PYTHONPATH': 'there'}}); os.waitpid(pid, 0)",
+    ],
+    "an environment of bytes": [
+        PY,
+        "-c",
+        f"import subprocess; subprocess.run([{PY!r}, '-m', 'elsewhere'], env={{b'PYTHONPATH': b'there'}})",
+    ],
+    "shell, PYTHONPATH changed before": [
+        PY,
+        "-c",
+        f"import os; os.environ['PYTHONPATH'] = 'there'; os.system('{PY} -m elsewhere')",
+    ],
+    "asyncio's subprocess": [
+        PY,
+        "-c",
+        (
+            "import asyncio\nasync def main(): await (await asyncio.create_subprocess_exec("
+            f"{PY!r}, '-m', 'elsewhere', env={{'PYTHONPATH': 'there'}})).wait()\nasyncio.run(main())"
+        ),
+    ],
+    "a subprocess's subprocess": [
+        PY,
+        "-c",
+        f"import subprocess; subprocess.run([{PY!r}, 'nested.py'], env={{'PYTHONPATH': 'there'}})",
+    ],
+    "standard input": ["sh", "-c", f"{PY} - < program.py"],
     "fork": [PY, "-c", f"import os; pid = os.fork(); os.waitpid(pid, 0) if pid else exec({ON!r})"],
-    "multiprocessing spawn": [PY, "spawning.py"],
+    "multiprocessing spawn": [PY, "spawning.py", "spawn"],
+    "multiprocessing forkserver": [PY, "spawning.py", "forkserver"],
+    "multiprocessing spawn, PYTHONPATH changed before": [PY, "spawning.py", "spawn", "there"],
+    "multiprocessing forkserver, PYTHONPATH changed before": [PY, "spawning.py", "forkserver", "there"],
 }
 
 
@@ -53,10 +90,14 @@ def programs(tmp_path: Path) -> None:
     console.write_text(f"#!{PY}\n{ON}")
     console.chmod(0o755)
     (tmp_path / "job.py").write_text(f"def work():\n    {ON}\n")
+    (tmp_path / "nested.py").write_text(
+        f"import subprocess; subprocess.run([{PY!r}, '-m', 'elsewhere'], env={{'PYTHONPATH': 'there'}})"
+    )
     (tmp_path / "spawning.py").write_text(
-        "import job, multiprocessing\n"
+        "import job, multiprocessing, os, sys\n"
         "if __name__ == '__main__':\n"
-        "    p = multiprocessing.get_context('spawn').Process(target=job.work); p.start(); p.join()"
+        "    os.environ.update(dict.fromkeys(['PYTHONPATH'][: len(sys.argv) - 2], sys.argv[-1]))\n"
+        "    p = multiprocessing.get_context(sys.argv[1]).Process(target=job.work); p.start(); p.join()"
     )
 
 
@@ -66,6 +107,15 @@ def test_lanebaggage_is_on(run: Any, name: str) -> None:
     """However a Python program is started, and in the processes it starts, lanebaggage is on; nothing is printed."""
     done = run(*PROGRAMS[name])
     assert (done.stdout, done.stderr, done.returncode) == ("on\n", "", 0)
+
+
+def test_the_program_sees_the_pythonpath_that_it_has_set(run: Any) -> None:
+    """What the program puts into ``os.environ`` is what it finds there, and what it removes is gone in its children."""
+    code = (
+        "import os; os.environ['PYTHONPATH'] = 'there'; print(os.environ['PYTHONPATH']); "
+        f"del os.environ['PYTHONPATH']; print('PYTHONPATH' in os.environ, flush=True); os.system({PY + ' -c ' + repr(ON)!r})"
+    )
+    assert run(PY, "-c", code).stdout == "there\nFalse\noff\n"
 
 
 def test_a_bare_environment_stays_bare(run: Any) -> None:

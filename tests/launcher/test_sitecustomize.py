@@ -54,6 +54,12 @@ def test_it_may_extend_the_path(run: Any, own: Any, tmp_path: Path) -> None:
     assert run(PY, "-c", "import addition", env=env).stdout == "found\n"
 
 
+def test_children_are_reached_where_it_sets_the_path_for_them(run: Any, own: Any) -> None:
+    """A PYTHONPATH that the user's file sets, before ours is run, is prepended to for what the program starts."""
+    env = own("import os; os.environ['PYTHONPATH'] = 'there'")
+    assert run(PY, "-c", f"import os, sys; os.execl({PY!r}, 'python', '-c', {ON!r})", env=env).stdout == "on\n"
+
+
 def test_it_may_switch_lanebaggage_on_itself(run: Any, own: Any) -> None:
     """Settings that the user's file gives are kept."""
     env = own("import lanebaggage; lanebaggage.auto_instrument(route_header='x-lane')")
