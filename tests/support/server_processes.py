@@ -35,7 +35,7 @@ class Process:
     """Whether to run the code, which ``auto_instrument()`` goes before; otherwise the application calls it."""
 
     @contextmanager
-    def running(self, directory: Path, downstream: int) -> Iterator[Served]:
+    def running(self, directory: Path, downstream: int, **variables: str) -> Iterator[Served]:
         uds = directory / "s"
         listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         fd = listener.fileno()
@@ -43,6 +43,7 @@ class Process:
         command = [sys.executable, "-c", ON + words] if self.code else [sys.executable, *words.split()]
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("LANEBAGGAGE", "COV"))}
         environment |= {"DOWNSTREAM": str(downstream), "PYTHONPATH": TESTS, "PYTHONUNBUFFERED": "1", "HOME": str(directory)}
+        environment |= variables
         environment["SWITCHED_ON"] = "before" if self.code else "by the application"
         log = directory / "log"
         with log.open("wb") as output:

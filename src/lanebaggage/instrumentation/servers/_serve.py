@@ -26,10 +26,13 @@ def pairs(headers: Iterable[tuple[Any, Any]]) -> Carried | None:
     return _runtime.wire.from_pairs(headers)
 
 
-def serving(read: Callable[..., Carried | None]) -> Callable[[Any, Gate], Any]:
+def serving(
+    read: Callable[..., Carried | None], through: Callable[[Any, Gate], None] | None = None
+) -> Callable[[Any, Gate], Any]:
     """Make the replacement of a method that serves one request, its body included, in one thread.
 
     :param read: called with the method's arguments; gives what the request carries, or ``UNSET`` to leave the call alone.
+    :param through: where something is added to answers, called with the method's object before: :func:`answering`.
     """
 
     def make(original: Any, gate: Gate) -> Any:
@@ -37,6 +40,8 @@ def serving(read: Callable[..., Carried | None]) -> Callable[[Any, Gate], Any]:
             if not gate.on:
                 return original(*args, **kwargs)
             try:
+                if through is not None and _runtime.answers is not None:
+                    through(args[0], gate)
                 carried = read(*args, **kwargs)
             except Exception:
                 gate.failed()
@@ -54,10 +59,13 @@ def serving(read: Callable[..., Carried | None]) -> Callable[[Any, Gate], Any]:
     return make
 
 
-def serving_async(read: Callable[..., Carried | None]) -> Callable[[Any, Gate], Any]:
+def serving_async(
+    read: Callable[..., Carried | None], through: Callable[[Any, Gate], None] | None = None
+) -> Callable[[Any, Gate], Any]:
     """Make the replacement of a coroutine method that serves one request or websocket.
 
     :param read: as for :func:`serving`.
+    :param through: as for :func:`serving`.
     """
 
     def make(original: Any, gate: Gate) -> Any:
@@ -65,6 +73,8 @@ def serving_async(read: Callable[..., Carried | None]) -> Callable[[Any, Gate], 
             if not gate.on:
                 return await original(*args, **kwargs)
             try:
+                if through is not None and _runtime.answers is not None:
+                    through(args[0], gate)
                 carried = read(*args, **kwargs)
             except Exception:
                 gate.failed()
@@ -80,6 +90,21 @@ def serving_async(read: Callable[..., Carried | None]) -> Callable[[Any, Gate], 
         return serve
 
     return make
+
+
+def answering(holder: Any, name: str, application: Callable[[Any, Gate], Any], gate: Gate) -> None:
+    """Have a server call its bare callable through ours, which adds to answers; once, for as long as the server runs.
+
+    :param holder: what holds the callable.
+    :param name: the attribute.
+    :param application: makes ours: that of ``_wsgi`` or of ``_asgi``.
+    """
+    try:
+        held = getattr(holder, name)
+        if getattr(held, "__module__", "") != application.__module__:
+            setattr(holder, name, application(held, gate))
+    except Exception:
+        gate.failed()
 
 
 def marking(pick: Callable[[Any], Any]) -> Callable[[Any, Gate], Any]:

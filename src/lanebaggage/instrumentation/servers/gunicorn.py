@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import _serve
+from . import _asgi, _serve, _wsgi
 
 if TYPE_CHECKING:
-    from .._patching import Patcher
+    from .._patching import Gate, Patcher
 
 _METHODS = {
     "gunicorn.workers.sync": ("SyncWorker", ("handle_request",)),
@@ -30,12 +30,21 @@ def install(module: Any, patch: Patcher) -> None:
     owner_name, methods = _METHODS[module.__name__]
     owner = getattr(module, owner_name)
     asgi = owner_name == "ASGIProtocol"
+    serving = _serve.serving_async(_carried, _through_asgi) if asgi else _serve.serving(_carried, _through_wsgi)
     for name in methods:
         if name == methods[0] or hasattr(owner, name):
-            patch.method(owner, name, (_serve.serving_async if asgi else _serve.serving)(_carried))
+            patch.method(owner, name, serving)
     if asgi:
         for name in _SCOPES:
             patch.method(owner, name, _serve.marking(lambda scope: scope))
+
+
+def _through_wsgi(worker: Any, gate: Gate) -> None:
+    _serve.answering(worker, "wsgi", _wsgi.application, gate)
+
+
+def _through_asgi(protocol: Any, gate: Gate) -> None:
+    _serve.answering(protocol, "app", _asgi.application, gate)
 
 
 def _carried(_worker: Any, *args: Any, **_: Any) -> Any:

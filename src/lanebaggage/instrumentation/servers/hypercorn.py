@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 def install(app_wrappers: Any, patch: Patcher) -> None:
     """Extract in ``ASGIWrapper.__call__``, and in ``WSGIWrapper.run_app``, which serves a request in a thread of its own."""
     patch.method(app_wrappers.ASGIWrapper, "__call__", _call)
-    patch.method(app_wrappers.WSGIWrapper, "run_app", _serve.serving(lambda _, environ, *__: _wsgi.read(environ)))
+    patch.method(app_wrappers.WSGIWrapper, "run_app", _serve.serving(lambda _, environ, *__: _wsgi.read(environ), _through))
+
+
+def _through(wrapper: Any, gate: Gate) -> None:
+    _serve.answering(wrapper, "app", _wsgi.application, gate)
 
 
 def _call(original: Any, gate: Gate) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import _asgi, _serve, _wsgi
 
 if TYPE_CHECKING:
-    from .._patching import Patcher
+    from .._patching import Gate, Patcher
 
 _OWNERS = {
     "h11_impl": "RequestResponseCycle",
@@ -24,6 +24,10 @@ _OWNERS = {
 def install(module: Any, patch: Patcher) -> None:
     """Extract from the scope that the protocol holds when it runs the application, or from the environ made of it."""
     if module.__name__ == "uvicorn.middleware.wsgi":
-        patch.method(module.WSGIResponder, "wsgi", _serve.serving(lambda _, environ, *__: _wsgi.read(environ)))
+        patch.method(module.WSGIResponder, "wsgi", _serve.serving(lambda _, environ, *__: _wsgi.read(environ), _through))
         return
     patch.method(getattr(module, _OWNERS[module.__name__.rpartition(".")[2]]), "run_asgi", _asgi.running)
+
+
+def _through(responder: Any, gate: Gate) -> None:
+    _serve.answering(responder, "app", _wsgi.application, gate)
