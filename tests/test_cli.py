@@ -20,7 +20,7 @@ from lanebaggage import _cli
 from lanebaggage._cli import COMMANDS, Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def invoke(*arguments: str) -> Any:
@@ -56,13 +56,22 @@ def test_help_lists_every_command_without_importing_one() -> None:
     assert shown.endswith("[]\n")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_an_example(name: str) -> None:
+def commands(group: Any = _cli.lanebaggage, *above: str) -> Iterator[tuple[str, ...]]:
+    """Every command's words, those of groups in groups included."""
+    for name in group.list_commands(None):
+        yield (*above, name)
+        command = group.get_command(None, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, *above, name)
+
+
+@pytest.mark.parametrize("words", [*commands()], ids=" ".join)
+def test_every_command_has_an_example(words: tuple[str, ...]) -> None:
     """Each command's help ends with examples that begin with what is typed."""
-    shown = invoke(name, "--help")
+    shown = invoke(*words, "--help")
     assert shown.exit_code == 0, shown.output
     examples = shown.output.partition("Examples:")[2]
-    assert f"lanebaggage {name}" in examples
+    assert f"lanebaggage {' '.join(words)}" in examples
 
 
 def test_version_names_ours_and_pythons() -> None:

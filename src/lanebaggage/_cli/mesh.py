@@ -29,7 +29,7 @@ LOOK_SECONDS = 0.1
 """How often there is a look at what has happened."""
 
 
-@click.group()
+@click.group(epilog=examples("lanebaggage mesh up lanes.yaml services.yaml"))
 def mesh() -> None:
     """Run a lane mesh on this machine."""
 

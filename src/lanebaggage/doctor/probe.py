@@ -145,9 +145,7 @@ def _lanes(call: Call) -> list[str]:
 
 def _cause(call: Call) -> str:
     agent = " ".join(call.values("user-agent"))
-    products = [word.partition("/")[0].lower() for word in agent.split()]
-    supported = {entry.library for entry in TABLE}
-    library = next((name for product in products if (name := _AGENTS.get(product, product)) in supported), None)
+    library = library_of(agent)
     if library is None:
         name = agent[:60] if agent and agent.isascii() and agent.isprintable() else "a client that does not name itself"
         return f"sent by {name}, which lanebaggage does not know: lanebaggage.inject(headers, url=url) before the call"
@@ -155,6 +153,13 @@ def _cause(call: Call) -> str:
         f"sent by {library}, which is supported: is lanebaggage on in that process, and is the call made by the request "
         "itself, not by a worker thread? LANEBAGGAGE_DEBUG=1 there says more"
     )
+
+
+def library_of(agent: str) -> str | None:
+    """The supported library that names itself in a ``User-Agent``, or None."""
+    products = [word.partition("/")[0].lower() for word in agent.split()]
+    supported = {entry.library for entry in TABLE}
+    return next((name for product in products if (name := _AGENTS.get(product, product)) in supported), None)
 
 
 def _stats(debug_url: str, timeout: float) -> dict[str, int]:
