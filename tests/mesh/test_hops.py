@@ -73,6 +73,17 @@ def test_a_fan_out_is_a_tree() -> None:
     ]
 
 
+def test_a_chain_without_end_is_drawn_too() -> None:
+    """A service that calls itself makes more hops below one another than a recursion could go down."""
+    recorder = Recorder()
+    call = recorder.begin("GET /", "s2")
+    origin: Hop | Call = call
+    for _ in range(1500):
+        origin = hop(recorder, origin, "mocka", "s2")
+    assert len(call.hops) == 1500
+    assert draw(call).count("mocka v1") == 1500
+
+
 def test_how_a_hop_was_linked_is_drawn() -> None:
     """By exclusion, or not at all."""
     recorder = Recorder()

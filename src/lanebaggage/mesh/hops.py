@@ -120,9 +120,11 @@ class Hop:
 
     def __iter__(self) -> Iterator[Hop]:
         """The hop and all below it, each before its children."""
-        yield self
-        for child in tuple(self.children):
-            yield from child
+        waiting = [self]  # a service that calls itself without end makes more than a recursion can go down
+        while waiting:
+            hop = waiting.pop()
+            yield hop
+            waiting.extend(reversed(tuple(hop.children)))
 
     def __repr__(self) -> str:
         mark = ", lane lost" if self.lost else ", fallback" if self.fallback else ""

@@ -63,19 +63,26 @@ def lines(call: Call, causes: Causes | None = None) -> Iterator[Segments]:
     if call.unlinked:
         head.append((f"  (made by one of several requests of {_caller(call)}; forward {HOP_HEADER} to tell which)", QUIET))
     yield head
-    yield from _below(call.roots, "", causes)
+    yield from _below(call.roots, causes)
 
 
-def _below(hops: Sequence[Hop], indent: str, causes: Causes | None) -> Iterator[Segments]:
-    for number, hop in enumerate(tuple(hops)):
-        last = number == len(hops) - 1
+def _below(roots: Sequence[Hop], causes: Causes | None) -> Iterator[Segments]:
+    waiting = _indented(roots, "")
+    while waiting:
+        hop, indent, last = waiting.pop()
         yield [(indent + ("└─ " if last else "├─ "), QUIET), *_hop(hop)]
         below = indent + ("   " if last else "│  ")
         if causes is not None and hop.lost and (cause := causes(hop)) is not None:
             margin = below + ("│  " if hop.children else "   ")
             yield [(margin, QUIET), (f"cause: {cause.why}", BAD)]
             yield [(margin, QUIET), (f"fix:   {cause.fix}", "green")]
-        yield from _below(hop.children, below, causes)
+        waiting.extend(_indented(hop.children, below))
+
+
+def _indented(hops: Sequence[Hop], indent: str) -> list[tuple[Hop, str, bool]]:
+    """Hops of one parent, the first one last: each with its indent, and whether it is drawn as the last one."""
+    found = tuple(hops)
+    return [(hop, indent, hop is found[-1]) for hop in reversed(found)]
 
 
 def _hop(hop: Hop) -> Iterator[tuple[str, str]]:
