@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Reached = Callable[[Instance], tuple[tuple[str, int], Mapping[ServiceRef, tuple[str, int]]]]
 
-_DRAIN_SECONDS: Final = 1.0
+_DRAIN_SECONDS: Final = 5.0
 _DRAIN_POLL: Final = 0.005
 
 
@@ -77,7 +77,7 @@ class Running:
         self._start(instance)
 
     def stop(self, instance: Instance) -> None:
-        """Stop an instance once it has served what it is serving; a second of that at most."""
+        """Stop an instance once it has served what it is serving; five seconds of that at most."""
         pause = threading.Event()
         for _ in range(int(_DRAIN_SECONDS / _DRAIN_POLL)):
             if not instance.serving:

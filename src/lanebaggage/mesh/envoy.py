@@ -115,7 +115,7 @@ class EnvoyMesh:
         """Give each instance its sidecar, start them all at once, and wait until they listen."""
         if self.topology.declared:
             self._apply()
-        self._running.start(instances, progress)
+        self._running.start(instances, progress)  # not under the lock: what is being started may call what runs
         if self.topology.declared:
             self._apply()
 
@@ -131,7 +131,10 @@ class EnvoyMesh:
             instance.up = available
             if self._layout is not None:
                 self._layout.apply_endpoints(self._files)
+                if not available:
+                    self._read_all()
         if not available:
+            self._hops.placed(_SETTLED_WITHIN)
             self._running.stop(instance)
 
     def faulted(self, instances: Iterable[Instance]) -> None:
@@ -151,7 +154,7 @@ class EnvoyMesh:
     def changed(self) -> None:
         """Have Envoy take the services and lanes as they are now; the next request says what is wrong with them."""
         if self._layout is not None:
-            with suppress(MeshError), self._lock:
+            with suppress(MeshError):
                 self._apply()
 
     def _current(self) -> Layout:
@@ -162,26 +165,27 @@ class EnvoyMesh:
             return self._layout
 
     def _apply(self) -> Layout:
-        """Have Envoy take the mesh; again where ports had to be known first. Under the lock, but at the start."""
-        state = self.topology.current
-        if state.group is not self._group:
-            self._group = state.group
-            self._generation += 1
-        settings = {**self.topology.settings, **self.options}
-        options = Options(timeout=0, unknown_host=BAD_GATEWAY, observed=True, generation=self._generation, **settings)
-        self._read_all()
-        self._known.add(self.topology.instances)
-        while True:
-            before = self._ports
-            layout = Layout(state, self.topology.instances, self._known, options, before, str(self._envoy.directory))
-            self._hops.origins = layout.origins
-            self._hops.instances = {name: one for one, name in self._known.names.items()}
-            self._hops.state = self._hops.state or state
-            layout.apply(self._files)
-            self._ports = {name: (address, port) for name, address, port in self._envoy.listeners()}
-            if self._ports == before:
-                self._layout, self._hops.state = layout, state
-                return layout
+        """Have Envoy take the mesh; again where ports had to be known first."""
+        with self._lock:
+            state = self.topology.current
+            if state.group is not self._group:
+                self._group = state.group
+                self._generation += 1
+            settings = {**self.topology.settings, **self.options}
+            options = Options(timeout=0, unknown_host=BAD_GATEWAY, observed=True, generation=self._generation, **settings)
+            self._read_all()
+            self._known.add(self.topology.instances)
+            while True:
+                before = self._ports
+                layout = Layout(state, self.topology.instances, self._known, options, before, str(self._envoy.directory))
+                self._hops.origins = layout.origins
+                self._hops.instances = {name: one for one, name in self._known.names.items()}
+                self._hops.state = self._hops.state or state
+                layout.apply(self._files)
+                self._ports = {name: (address, port) for name, address, port in self._envoy.listeners()}
+                if self._ports == before:
+                    self._layout, self._hops.state = layout, state
+                    return layout
 
     def _read_all(self) -> None:
         """Have the lines read that Envoy has written so far: they tell of requests that the lanes before this applied to."""

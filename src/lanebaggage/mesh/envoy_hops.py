@@ -101,6 +101,14 @@ class HopReader:
             self._changed.wait_for(lambda: self.ended or token in self._tokens, within)
             self._tokens.discard(token)
 
+    def placed(self, within: float) -> None:
+        """Wait until Envoy has said, of each request whose start is known, which instance serves it, or that it has ended."""
+        waiting = [hop for hop in self._recorder.flying() if hop.instance is None]
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self.ended or all(hop.instance is not None or hop.duration is not None for hop in waiting), within
+            )
+
     # --- reading
 
     def line(self, text: bytes) -> None:

@@ -36,6 +36,9 @@ MAX_HEADERS: Final = 100
 _LINE: Final = 2 * MAX_HEADER_BYTES
 """Limit of aiohttp's parser, well above ours, so that what is too much gets Envoy's answer and not aiohttp's."""
 
+_IDLE_SECONDS: Final = 1.0
+"""Python's servers close idle connections after 2 to 5 seconds; a request sent just then would be lost."""
+
 _quiet: Final = logging.getLogger("lanebaggage.mesh.proxy")
 _quiet.addHandler(logging.NullHandler())
 _quiet.propagate = False
@@ -77,7 +80,7 @@ class Proxy:
         )
         self._session = aiohttp.ClientSession(
             request_class=RawRequest,
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),

@@ -76,9 +76,13 @@ class Sockets:
         """Stop an instance once it has served what it is serving, or start it where it was."""
         if available:
             self._running.start_again(instance)
-        instance.up = available
+        self._thread.call(self._set_up(instance, available))
         if not available:
             self._running.stop(instance)
+
+    async def _set_up(self, instance: Instance, up: bool) -> None:
+        """In the proxy's own thread: whatever was routed before is known to be served now."""
+        instance.up = up
 
     def faulted(self, instances: Iterable[Instance]) -> None:
         """The proxy looks at them as each request is carried."""
