@@ -232,6 +232,11 @@ class Mesh(Calling, Faulting, Asserting):
 
     # --- ending
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
     def close(self) -> None:
         """End everything that the mesh started; may be called twice."""
         if not self._closed:

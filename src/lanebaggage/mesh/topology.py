@@ -189,6 +189,14 @@ class Topology:
         return self._lanes is not None
 
     @property
+    def lane_names(self) -> list[str]:
+        """The lanes as they are declared, whether or not they fit the services."""
+        lanes = self._lanes
+        if lanes is None:
+            return []
+        return list(lanes.versions) if isinstance(lanes, Lanes) else [lane.name for lane in lanes.lanes]
+
+    @property
     def current(self) -> Compiled:
         """The state that requests are routed by.
 

@@ -223,6 +223,8 @@ class LaneGroup:
         services = tuple(dict.fromkeys(ServiceRef.parse(service) for lane in lanes.values() for service in lane))
         if baseline not in lanes:
             raise RoutingError(f"the baseline {baseline[:60]!r} is none of the lanes {', '.join(lanes)}")
+        if not services:
+            raise RoutingError("the lanes have no services")
         first = ServiceRef.parse(entry or next(iter(lanes[baseline]), "") or services[0].name)
         return cls(
             name=name,
