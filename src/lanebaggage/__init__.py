@@ -1,4 +1,7 @@
-"""lanebaggage keeps a request in its traffic lane across every call that a Python service makes for it."""
+"""lanebaggage keeps a request in its traffic lane across every call that a Python service makes for it.
+
+PYTEST_DONT_REWRITE: under the launcher this module is imported before pytest, which would warn of it.
+"""
 
 from __future__ import annotations
 

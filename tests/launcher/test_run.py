@@ -130,6 +130,14 @@ def test_the_console_script_is_the_same(tmp_path: Path) -> None:
     assert subprocess.run(command, env=environment(), cwd=tmp_path, capture_output=True, check=True).stdout == b"on\n"
 
 
+def test_pytest_does_not_complain(run: Any, tmp_path: Path) -> None:
+    """pytest, which would rewrite the assertions of a plugin's package, does not warn that ours is imported already."""
+    (tmp_path / "conftest.py").write_text("import pytest\npytest.register_assert_rewrite('lanebaggage')\n")  # as for a wheel
+    (tmp_path / "test_nothing.py").write_text("def test_nothing():\n    pass\n")
+    done = run(PY, "-m", "pytest", "-q", "-W", "error::pytest.PytestAssertRewriteWarning", "-p", "no:cacheprovider")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 # --- the program's own
 
 
