@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import types
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,6 +35,18 @@ def test_every_row_of_the_table_has_its_facts() -> None:
     assert facts["flask", "server"].detail == "flask.app.Flask.__call__"
     assert facts["requests", "client"][3:] == ("disabled", "by argument")
     assert facts["http.client", "client"].version == "standard library"
+
+
+def test_a_server_that_no_package_brought_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process of uWSGI's own program, which is no Python package, uWSGI is patched, and its version not known."""
+    uwsgi = types.ModuleType("uwsgi")
+    uwsgi.opt = {"module": b"no_such_application"}  # type: ignore[attr-defined] # as uWSGI's module has it
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    monkeypatch.setattr(inventory, "_version", lambda entry: None)
+    lanebaggage.auto_instrument()
+    facts = {fact.library: fact for fact in doctor.libraries()}
+    assert facts["uwsgi"][2:] == ("no package", "patched", "through the application's module")
+    assert facts["dramatiq"].status == "not installed"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ ABSENT = {
     "apscheduler._schedulers.async_": "of APScheduler 4",
     "granian.server.embed": "asked for by an embedding program",
     "granian.server.mt": "of a Python without the lock",
+    "uwsgi": "made by uWSGI in its own processes",
 }
 
 
@@ -37,7 +38,7 @@ def test_every_attribute_is_what_it_was() -> None:
     everything()
     for _ in range(2):
         report = lanebaggage.auto_instrument()
-        assert {row.library for row in report if row.status == WAITING} <= ELSEWHERE
+        assert {row.library for row in report if row.status == WAITING} <= ELSEWHERE | {*ABSENT}
         assert [row for row in report if row.status not in (PATCHED, WAITING)] == []
         found: dict[tuple[Any, str], Any] = {}
         for patch in _patching._installed:

@@ -42,6 +42,11 @@ def wsgi(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [call()]
 
+async def bare(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": call()})
+
 import flask
 app = flask.Flask(__name__)
 app.add_url_rule("/", view_func=call)

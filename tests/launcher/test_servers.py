@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PY = sys.executable
 BIND = ["-b", "127.0.0.1:0"]
+UWSGI = ["uwsgi", "--http-socket", "127.0.0.1:0", "--die-on-term"]
 
 SERVERS = {
     "gunicorn": ["gunicorn", "service:app", *BIND],
@@ -28,7 +29,12 @@ SERVERS = {
     "uvicorn by module": [PY, "-m", "uvicorn", "service:api", "--port", "0"],
     "uvicorn reload": ["uvicorn", "service:api", "--port", "0", "--reload"],
     "uvicorn workers": ["uvicorn", "service:api", "--port", "0", "--workers", "2"],
-    "uwsgi": ["uwsgi", "--http-socket", "127.0.0.1:0", "--wsgi-file", "service.py", "--callable", "app", "--die-on-term"],
+    "uwsgi": [*UWSGI, "--wsgi-file", "service.py", "--callable", "app"],
+    "uwsgi, bare": [*UWSGI, "--wsgi-file", "service.py", "--callable", "wsgi"],
+    "uwsgi, bare, loaded by each worker": [*UWSGI, "--module", "service:wsgi", "--master", "-p", "2", "--lazy-apps"],
+    "gunicorn, bare": ["gunicorn", "service:wsgi", *BIND],
+    "waitress, bare": ["waitress-serve", "--listen", "127.0.0.1:0", "service:wsgi"],
+    "uvicorn, bare, workers": ["uvicorn", "service:bare", "--port", "0", "--workers", "2"],
     "flask run": ["flask", "--app", "service", "run", "--port", "0"],
     "flask debug": ["flask", "--app", "service", "run", "--port", "0", "--debug"],
 }

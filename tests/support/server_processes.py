@@ -45,6 +45,7 @@ class Process:
         environment |= {"DOWNSTREAM": str(downstream), "PYTHONPATH": TESTS, "PYTHONUNBUFFERED": "1", "HOME": str(directory)}
         environment |= variables
         environment["SWITCHED_ON"] = "before" if self.code else "by the application"
+        (directory / "gunicorn.conf.py").write_text("control_socket_disable = True\n")  # older versions have none
         log = directory / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -116,11 +117,10 @@ class Served:
         return unix_connect(str(self.uds), "ws://127.0.0.1/ws", additional_headers=headers)
 
 
-GUNICORN = "-m gunicorn -b fd://FD --no-control-socket APP -k "
-GUNICORN_CODE = (
-    "import sys; sys.argv[1:] = '-b fd://FD --no-control-socket APP {}'.split(); from gunicorn.app.wsgiapp import run; run()"
-)
+GUNICORN = "-m gunicorn -b fd://FD APP -k "
+GUNICORN_CODE = "import sys; sys.argv[1:] = '-b fd://FD APP {}'.split(); from gunicorn.app.wsgiapp import run; run()"
 UVICORN = "-m uvicorn --fd FD APP "
+UWSGI = "import sys, pyuwsgi; sys.argv[1:] = '--http-socket fd://FD {} --need-app --die-on-term'.split(); pyuwsgi.run()"
 SOCK = "import socket; sock = socket.socket(fileno=FD); from support.server_service import wsgi; "
 
 PROCESSES = {
@@ -165,12 +165,12 @@ PROCESSES = {
         + "from gevent.pywsgi import WSGIServer; WSGIServer(sock, wsgi).serve_forever()",
         code=True,
     ),
-    "uWSGI, wsgi_middleware": Process(
+    "uWSGI": Process("pyuwsgi", UWSGI.format("--module APP"), keeps=False, code=True),
+    "uWSGI --wsgi-file --lazy-apps": Process(
         "pyuwsgi",
-        "import sys, pyuwsgi; sys.argv[1:] = '--http-socket fd://FD --module APP --need-app --die-on-term'.split(); "
-        "pyuwsgi.run()",
-        app="wsgi_by_hand",
+        UWSGI.format(f"--wsgi-file {TESTS}/support/server_service.py --callable wsgi --master --lazy-apps"),
         keeps=False,
         code=True,
     ),
+    "uWSGI, wsgi_middleware": Process("pyuwsgi", UWSGI.format("--module APP"), app="wsgi_by_hand", keeps=False, code=True),
 }

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from .. import _runtime
 from .._settings import SETTINGS
 from .._stats import stats
-from ..instrumentation import TABLE, WAITING, report
+from ..instrumentation import PATCHED, TABLE, WAITING, report
+from ..instrumentation._imports import APPEARING
 
 if TYPE_CHECKING:
     from typing import Any
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
     from ..instrumentation import Library
 
 NOT_INSTALLED = "not installed"
+UNKNOWN = "no package"
+"""Its module is here, without a package that would tell the version, as with uWSGI's program."""
 OFF = "off"
 """Nothing is instrumented in this process."""
+
+_OTHER_BUILDS = {"pyuwsgi": "uwsgi"}
+"""Packages that bring the same library."""
 
 
 class LibraryFacts(NamedTuple):
@@ -28,7 +34,7 @@ class LibraryFacts(NamedTuple):
     library: str
     role: str
     version: str | None
-    """Its version, ``standard library``, or None where it is not installed."""
+    """Its version, ``standard library``, ``no package``, or None where it is not installed."""
     status: str
     """``patched``, ``waiting``, ``disabled``, ``unsupported``, ``failed``, ``not installed`` or ``off``."""
     detail: str
@@ -51,7 +57,9 @@ def libraries() -> list[LibraryFacts]:
     for entry in TABLE:
         version = _version(entry)
         row = rows.get((entry.library, entry.role))
-        if version is None:
+        if version is None and row is not None and row.status == PATCHED:
+            version, status, detail = UNKNOWN, row.status, row.detail
+        elif version is None:
             status, detail = NOT_INSTALLED, ""
         elif row is None:
             status, detail = OFF, "auto_instrument() was not called in this process"
@@ -105,13 +113,17 @@ def in_service() -> dict[str, Any]:
 def _version(entry: Library) -> str | None:
     if not entry.distribution:
         return "standard library"
-    try:
-        return metadata.version(entry.distribution)
-    except metadata.PackageNotFoundError:
-        return None
+    for name in filter(None, (entry.distribution, _OTHER_BUILDS.get(entry.distribution))):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
 
 
 def _import(name: str) -> str | None:
+    if name in APPEARING:
+        return "it is only in the processes of its own program"
     try:
         import_module(name)
     except BaseException as error:  # a library may call sys.exit() where something of its own is missing

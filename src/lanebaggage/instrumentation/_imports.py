@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     Callback = Callable[[ModuleType], None]
 
 
+APPEARING = ("uwsgi",)
+"""Modules that no finder finds, since the program that embeds Python makes them; they are looked for at each import."""
+
+
 class _Finder:
     """First on ``sys.meta_path`` while something is waited for."""
 
@@ -49,6 +53,8 @@ class _Finder:
         """Call back for modules that another thread, or a caller further up, was still importing."""
         for name in tuple(self.unfinished):
             module = sys.modules.get(name)
+            if module is None and name in APPEARING:
+                continue
             if module is None or not _unfinished(module):
                 self.unfinished.discard(name)
                 if module is not None:
@@ -87,7 +93,7 @@ def when_imported(name: str, callback: Callback) -> None:
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
     module = sys.modules.get(name)
-    if module is not None and _unfinished(module):
+    if _unfinished(module) if module is not None else name in APPEARING:
         _finder.unfinished.add(name)
     elif module is not None:
         callback(module)

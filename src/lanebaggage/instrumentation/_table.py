@@ -94,6 +94,9 @@ TABLE: tuple[Library, ...] = (
         "servers.granian",
         distribution="granian",
     ),
+    Library(
+        "uwsgi", "server", "uwsgi", "servers.uwsgi", distribution="pyuwsgi", floor="2.0.23", through="the application's module"
+    ),
     Library("waitress", "server", "waitress.task", "servers.waitress", distribution="waitress"),
     Library("gevent", "server", "gevent.pywsgi", "servers.gevent", distribution="gevent"),
     Library("http.client", "client", "http.client", "clients.http_client"),
