@@ -20,7 +20,7 @@ def pre_instrument() -> None:
     for name in vars(_otel_environment):
         if name.startswith(_PREFIX) and name in os.environ:
             os.environ.setdefault(name.removeprefix(_PREFIX), os.environ[name])
-    if _wanted():
+    if wanted():
         start()
 
 
@@ -38,7 +38,8 @@ def post_instrument() -> None:
     observe()
 
 
-def _wanted() -> bool:
+def wanted() -> bool:
+    """Whether neither ``LANEBAGGAGE_AUTO`` nor OpenTelemetry's list of disabled instrumentations says no."""
     disabled = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")
     if "lanebaggage" in [name.strip() for name in disabled]:
         return False

@@ -20,6 +20,7 @@ from . import _log, _runtime, instrumentation
 from ._context import CARRIED, OTEL_KEY, UNSET, carried
 from ._hop import sending, text
 from ._launcher.start import start
+from ._otel import wanted
 from ._stats import counts
 from ._wire import Carried, Wire
 
@@ -39,11 +40,11 @@ class LanePropagator(TextMapPropagator):
     def __init__(self, *, instrument: bool = True) -> None:
         """Make a propagator.
 
-        :param instrument: switch lanebaggage on, as ``auto_instrument()`` does; without it nothing but OpenTelemetry's
-            own instrumentations sends anything, and they do so only where ``allow`` is ``*``, since neither host nor
-            redirects can be told apart there.
+        :param instrument: switch lanebaggage on, as ``auto_instrument()`` does, unless ``LANEBAGGAGE_AUTO`` is false;
+            without it nothing but OpenTelemetry's own instrumentations sends anything, and they do so only where ``allow``
+            is ``*``, since neither host nor redirects can be told apart there.
         """
-        if instrument:
+        if instrument and wanted():
             start()
 
     def extract(self, carrier: CarrierT, context: Context | None = None, getter: Getter[CarrierT] = default_getter) -> Context:

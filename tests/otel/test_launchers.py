@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from opentelemetry.instrumentation import auto_instrumentation
+
+from lanebaggage._launcher import SITE
 
 PROGRAM = """
 import lanebaggage, requests, threading
@@ -71,11 +75,18 @@ def test_our_launcher_inside_is_the_same() -> None:
     assert run(LAUNCHER, *OURS) == ON
 
 
-def test_the_operators_injection_is_enough() -> None:
-    """The Kubernetes operator sets no command: it puts the directory of OpenTelemetry's sitecustomize on PYTHONPATH."""
-    from opentelemetry.instrumentation import auto_instrumentation
+THEIRS = str(Path(auto_instrumentation.__file__).parent)
 
-    assert run(PYTHONPATH=str(Path(auto_instrumentation.__file__).parent)) == ON
+
+@pytest.mark.parametrize("directories", [[THEIRS], [THEIRS, SITE], [SITE, THEIRS]], ids=["alone", "before ours", "after ours"])
+def test_the_operators_injection_is_enough(directories: list[str]) -> None:
+    """The Kubernetes operator sets no command: it puts OpenTelemetry's directory on PYTHONPATH, in any order with ours."""
+    assert run(PYTHONPATH=os.pathsep.join(directories)) == ON
+
+
+def test_our_launcher_keeps_the_operators_injection() -> None:
+    """Our launcher as the command of a container into which the operator injects: both are on, once."""
+    assert run(*OURS, PYTHONPATH=THEIRS) == ON
 
 
 def test_the_launchers_options_are_settings() -> None:
@@ -84,7 +95,16 @@ def test_the_launchers_options_are_settings() -> None:
     assert lines[-1] == "sent ['s2'] ['x-asm-prefer-tag=s2']"
 
 
+@pytest.mark.parametrize("propagators", ["tracecontext,baggage", "tracecontext,baggage,lane"])
 @pytest.mark.parametrize("env", [{"LANEBAGGAGE_AUTO": "0"}, {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "requests, lanebaggage"}])
-def test_it_can_be_left_off(env: dict[str, str]) -> None:
-    """Either variable keeps OpenTelemetry's launcher from switching lanebaggage on."""
-    assert run(LAUNCHER, **env) == ["on False", "span {}", "sent None None"]
+def test_it_can_be_left_off(env: dict[str, str], propagators: str) -> None:
+    """Either variable keeps OpenTelemetry's launcher, and the propagator that it makes, from switching lanebaggage on."""
+    assert run(LAUNCHER, OTEL_PROPAGATORS=propagators, **env) == ["on False", "span {}", "sent None None"]
+
+
+def test_the_counters_are_exported() -> None:
+    """OpenTelemetry's launcher exports what lanebaggage counts, without a line of code."""
+    shown = "\n".join(run(LAUNCHER, OTEL_METRICS_EXPORTER="console"))
+    metric = json.loads(shown[shown.index("{\n") :])["resource_metrics"][0]["scope_metrics"]
+    (events,) = (one for scope in metric for one in scope["metrics"] if one["name"] == "lanebaggage.events")
+    assert {point["attributes"]["event"]: point["value"] for point in events["data"]["data_points"]}["injected"] == 1
