@@ -3,7 +3,7 @@
 RabbitMQ and Redis are those of the machine (Debian's ``rabbitmq-server`` and ``redis-server``); Kafka is librdkafka's mock
 cluster, in a process of its own. A test asks for ``rabbitmq``, ``redis`` or ``kafka`` and gets an ``Address``. Where a
 server is not installed its tests are left out, and the end of the run says how many and what would bring them; with
-``LANEBAGGAGE_REQUIRE_BROKERS=1`` they fail instead.
+``LANEBAGGAGE_REQUIRE_BROKERS=1`` they fail instead. So it is with the browser of ``tests/browser``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REQUIRED = os.environ.get("LANEBAGGAGE_REQUIRE_BROKERS") == "1"
-PACKAGES = {"RabbitMQ": "rabbitmq-server", "Redis": "redis-server"}
+PACKAGES = {"RabbitMQ": "rabbitmq-server", "Redis": "redis-server", "Chromium": "chromium chromium-driver"}
+"""What brings each to the machine."""
 _LEFT_OUT = "is not installed here; apt-get install "
 _MOCK_CLUSTER = """
 import sys
@@ -60,7 +61,8 @@ class Address:
 @pytest.fixture(scope="session")
 def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     """RabbitMQ with an epmd and a node of its own, its data in a temporary directory."""
-    server = _find("RabbitMQ", "/usr/lib/rabbitmq/bin/rabbitmq-server")  # Debian's wrapper in PATH insists on its own user
+    # Debian's wrapper in PATH insists on its own user
+    server = installed("RabbitMQ", "/usr/lib/rabbitmq/bin/rabbitmq-server", shutil.which("rabbitmq-server"))
     home = tmp_path_factory.mktemp("rabbitmq")
     port, epmd_port, distribution_port = _free_ports(3)
     config = home / "rabbitmq.conf"
@@ -85,7 +87,7 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
 @pytest.fixture(scope="session")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     """Redis that keeps nothing on disk."""
-    server = _find("Redis")
+    server = installed("Redis", shutil.which("redis-server"))
     (port,) = _free_ports(1)
     options = f"--bind 127.0.0.1 --port {port} --save '' --dir {tmp_path_factory.mktemp('redis')}".replace("''", "")
     with running([server, *options.split(" ")], dict(os.environ), "Ready to accept connections"):
@@ -100,12 +102,12 @@ def kafka() -> Iterator[Address]:
         yield Address(host, int(port))
 
 
-def _find(name: str, path: str = "") -> str:
-    package = PACKAGES[name]
-    server = path if path and Path(path).exists() else shutil.which(package)
-    if server is not None:
-        return server
-    message = f"{name} {_LEFT_OUT}{package}"
+def installed(name: str, *programs: str | None) -> str:
+    """The first of these programs that is there; without one the test is left out, or fails where brokers are required."""
+    found = next((program for program in programs if program is not None and Path(program).exists()), None)
+    if found is not None:
+        return found
+    message = f"{name} {_LEFT_OUT}{PACKAGES[name]}"
     if REQUIRED:
         pytest.fail(f"{message} (LANEBAGGAGE_REQUIRE_BROKERS=1)", pytrace=False)
     pytest.skip(message)
