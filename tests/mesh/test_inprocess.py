@@ -447,6 +447,7 @@ def test_a_call_that_takes_too_long_is_drawn(mesh: Mesh) -> None:
 @pytest.mark.parametrize("instrumented", [True, False])
 def test_hops_of_pool_threads_find_their_request(mesh: Mesh, instrumented: bool) -> None:
     """By the forwarded header where the library is on, by exclusion where it is off; then the lost lane shows."""
+    mesh.allow_lost()
     pool = ThreadPoolExecutor(2)
     app = Flask("a")
     app.add_url_rule("/", view_func=lambda: "".join(pool.map(lambda _: CLIENTS["requests"](), range(1))))
@@ -515,6 +516,7 @@ def test_bare_callables_have_the_lane_where_their_servers_would_give_it(mesh: Me
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": str(lanebaggage.current_lane()).encode()})
 
+    mesh.allow_lost()
     mesh.service("mocka", v1=wsgi)
     mesh.service("mockb", v1=asgi)
     if instrumented:
@@ -522,6 +524,60 @@ def test_bare_callables_have_the_lane_where_their_servers_would_give_it(mesh: Me
     call = mesh.get("mocka", lane="s2")
     assert call.text == ("s2" if instrumented else "None")
     assert call.lost_at == (None if instrumented else "mockb")
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_what_a_function_hides_from_its_framework_was_read_before(mesh: Mesh, asynchronous: bool) -> None:
+    """As under an instrumented server, which reads the lane before a middleware can take it out of the request."""
+    inner: Any = FastAPI() if asynchronous else Flask("inner")
+    inner.get("/")(lambda: str(lanebaggage.current_lane()))
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        await inner({**scope, "headers": []}, receive, send)
+
+    def wsgi(environ: Any, start_response: Any) -> Any:
+        return inner({name: value for name, value in environ.items() if not name.startswith("HTTP_X_")}, start_response)
+
+    mesh.service("mocka", v1=asgi if asynchronous else wsgi)
+    lanebaggage.auto_instrument()
+    assert mesh.get("mocka", lane="s2").text.strip('"') == "s2"
+
+
+@pytest.mark.parametrize("module", HTTPX)
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_what_a_transport_takes_away_is_added_again_below_it(mesh: Mesh, module: Any, asynchronous: bool) -> None:
+    """A tracer's transport that rewrites headers, above the patch of httpcore: as on sockets, the lane is on the wire."""
+
+    class Transport(module.AsyncHTTPTransport if asynchronous else module.HTTPTransport):  # type: ignore[misc]
+        def handle_request(self, request: Any) -> Any:
+            del request.headers["x-asm-prefer-tag"]
+            return super().handle_request(request)
+
+        async def handle_async_request(self, request: Any) -> Any:
+            del request.headers["x-asm-prefer-tag"]
+            return await super().handle_async_request(request)
+
+    async def fetch() -> str:
+        async with module.AsyncClient(transport=Transport()) as client:
+            return (await client.get("http://mockb/echo")).text
+
+    def view() -> str:
+        if asynchronous:
+            return asyncio.run(fetch())
+        with module.Client(transport=Transport()) as client:
+            return client.get("http://mockb/echo").text
+
+    app = Flask("a")
+    app.add_url_rule("/", view_func=view)
+    mesh.service("mocka", v1=app)
+    mesh.service("mockb", v1=echo_flask(), v2=echo_flask())
+    lanebaggage.auto_instrument()
+    call = mesh.get("mocka", lane="s2")
+    assert call.path == [("mocka", "v1"), ("mockb", "v2")], call.tree
+    lanebaggage.uninstrument()
+    mesh.allow_lost("mockb")
+    lanebaggage.auto_instrument(disabled=["httpcore", "httpcore2"])
+    assert mesh.get("mocka", lane="s2").lost_at == "mockb"
 
 
 def test_a_connection_object_serves_more_than_one_request(mesh: Mesh) -> None:

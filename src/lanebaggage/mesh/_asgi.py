@@ -26,6 +26,27 @@ _LIFESPAN_SECONDS: Final = 30.0
 _SHUTDOWN_SECONDS: Final = 5.0
 
 
+def scope_of(method: str, path: str, headers: Headers) -> dict[str, Any]:
+    """The ASGI connection scope of a request."""
+    plain, _, query = path.partition("?")
+    host = next((value for name, value in headers if name.lower() == "host"), "localhost")
+    port = host.partition(":")[2]
+    return {
+        "type": "http",
+        "asgi": _VERSION,
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote_to_bytes(plain).decode("utf-8", "replace"),
+        "raw_path": plain.encode("latin-1"),
+        "query_string": query.encode("latin-1"),
+        "root_path": "",
+        "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+        "client": ("127.0.0.1", 0),
+        "server": (host.partition(":")[0], int(port) if port.isdigit() else 80),
+    }
+
+
 class Application:
     """One instance's application with its loop.
 
@@ -63,30 +84,14 @@ class Application:
                 pass
         self._thread.close()
 
-    def serve(self, method: str, path: str, headers: Headers, body: bytes, hop: Hop, context: Context, sink: Sink) -> None:
+    def serve(self, scope: dict[str, Any], body: bytes, hop: Hop, context: Context, sink: Sink) -> None:
         """Serve one request in the application's loop.
 
+        :param scope: as :func:`scope_of` makes it.
         :param context: where the application runs.
         :param sink: gets the response.
         """
-        plain, _, query = path.partition("?")
-        host = next((value for name, value in headers if name.lower() == "host"), "localhost")
-        port = host.partition(":")[2]
-        scope = {
-            "type": "http",
-            "asgi": _VERSION,
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "http",
-            "path": unquote_to_bytes(plain).decode("utf-8", "replace"),
-            "raw_path": plain.encode("latin-1"),
-            "query_string": query.encode("latin-1"),
-            "root_path": "",
-            "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers],
-            "client": ("127.0.0.1", 0),
-            "server": (host.partition(":")[0], int(port) if port.isdigit() else 80),
-            "state": self._state.copy(),
-        }
+        scope["state"] = self._state.copy()
         self._thread.submit(_Request(self._app, scope, body, hop, sink).run(), context)
 
     async def _start(self) -> str:

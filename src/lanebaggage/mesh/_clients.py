@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import h11
 
+from .. import instrumentation
+from .._context import CARRIED
 from .._errors import MeshError
+from ..instrumentation import PATCHED
+from ..instrumentation.clients.httpcore import completed
 from . import _intercept
+from ._made import look
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from types import ModuleType
 
+    from ._made import Made
     from ._replies import AsyncReply, Reply
     from .inprocess import InProcess
     from .traffic import Origin
@@ -30,8 +36,11 @@ class _Socket:
         self._origin = origin
         self._timeout = timeout
         self._parser = h11.Connection(h11.SERVER)
+        self._made: Made | None = None
 
     def sendall(self, data: Any) -> None:
+        if self._made is None and not self._origin.outside:
+            self._made = look()  # now: the response may be read elsewhere
         self._parser.receive_data(bytes(data))
 
     def makefile(self, *_args: Any, **_kwargs: Any) -> io.BufferedReader:
@@ -47,7 +56,7 @@ class _Socket:
             body.append(bytes(event.data))
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw_items()]
         method, target = request.method.decode("ascii"), request.target.decode("latin-1")
-        reply = self._engine.send(self._origin, method, target, headers, b"".join(body), self._timeout)
+        reply = self._engine.send(self._origin, method, target, headers, b"".join(body), self._timeout, self._made)
         return reply, method == "HEAD" or reply.head.status in (204, 304)
 
     def settimeout(self, timeout: float | None) -> None:
@@ -185,7 +194,8 @@ def patch_httpx(module: ModuleType, patches: _intercept.Patches) -> None:
         return found
 
     def parts(request: Any, body: bytes) -> tuple[str, str, list[tuple[str, str]], bytes, float | None]:
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
+        raw = _below_httpcore(module.__name__.replace("httpx", "httpcore"), request)
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
         timeout = request.extensions.get("timeout", {}).get("read")
         return request.method, request.url.raw_path.decode("latin-1"), headers, body, timeout
 
@@ -224,6 +234,25 @@ def patch_httpx(module: ModuleType, patches: _intercept.Patches) -> None:
 
     patches.put(module.HTTPTransport, "handle_request", make)
     patches.put(module.AsyncHTTPTransport, "handle_async_request", make_async)
+
+
+def _below_httpcore(library: str, request: Any) -> list[tuple[bytes, bytes]]:
+    """The headers of a request of httpx as they are on the wire, where httpcore's patch has looked at them once more."""
+    raw: list[tuple[bytes, bytes]] = request.headers.raw
+    current = CARRIED.get()
+    if current is None or not any(row.status == PATCHED for row in instrumentation.report()[library]):
+        return raw
+    found: list[tuple[bytes, bytes]] = completed(_Core(request), current).headers
+    return found
+
+
+class _Core:
+    """A request of httpx as httpcore has it, as far as the patch looks at it."""
+
+    def __init__(self, request: Any) -> None:
+        self.headers = request.headers.raw
+        self.host, self.target = request.url.raw_host, request.url.raw_path
+        self.url = self
 
 
 def _claimed(host: str) -> tuple[InProcess, Origin] | None:

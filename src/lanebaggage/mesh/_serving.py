@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .. import _runtime, instrumentation
 from .._context import CARRIED
 from .._settings import Settings
+from ..instrumentation.servers._serve import ENTERED
 from .hops import HOP_HEADER
 from .traffic import CLIENT, Origin
 
@@ -23,16 +24,19 @@ SERVING: Final[ContextVar[Hop | None]] = ContextVar("lanebaggage.mesh.serving", 
 _UNKNOWN: Final = Origin()
 
 
-def context_of(hop: Hop, app: Any, headers: Headers) -> Context:
+def context_of(hop: Hop, app: Any, headers: Headers, request: dict[str, Any]) -> Context:
     """A context with nothing in it but the hop, so that only headers can bring a lane into the application.
 
     An application whose class nobody instruments, such as a function, gets its request's lane from the server that calls
     it; where the library is on, the in-process engine does as those servers do.
+
+    :param request: the environ or scope, which those servers mark.
     """
     context = Context()
     context.run(SERVING.set, hop)
     if not hasattr(type(app).__call__, "__wrapped__") and any(instrumentation.report()):
         context.run(CARRIED.set, _runtime.wire.from_pairs(headers))
+        request[ENTERED] = True
     return context
 
 

@@ -25,6 +25,7 @@ from .traffic import CLIENT, GATEWAY, REASON_HEADER
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from ._made import Made
     from ._replies import Sink
     from .engine import Outgoing, Progress
     from .faults import Answer
@@ -117,13 +118,21 @@ class InProcess:
         return Incoming(reply.head.status, reply.head.reason, reply.head.headers, b"".join(reply))
 
     def send(
-        self, origin: Origin, method: str, path: str, headers: Headers, body: bytes, timeout: float | None = None
+        self,
+        origin: Origin,
+        method: str,
+        path: str,
+        headers: Headers,
+        body: bytes,
+        timeout: float | None = None,
+        made: Made | None = None,
     ) -> Reply:
         """Carry one request for a thread.
 
+        :param made: what there was to see where the request was made; looked at here unless given.
         :raises TimeoutError: an application in another thread did not answer in time.
         """
-        route = self._route(origin, method, path, headers)
+        route = self._route(origin, method, path, headers, made)
         instance = route.instance
         if instance is None:
             head, text = self._refused(route)
@@ -176,10 +185,10 @@ class InProcess:
             raise
         return AsyncReply(head, sink.chunks(), lambda: self._finish(route, head, sink))
 
-    def _route(self, origin: Origin, method: str, path: str, headers: Headers) -> Route:
+    def _route(self, origin: Origin, method: str, path: str, headers: Headers, made: Made | None = None) -> Route:
         route = self._traffic.route(origin, method, path, _host(headers), headers)
         if route.hop.lost:
-            route.hop.made = look()
+            route.hop.made = made or look()
         return route
 
     def _dispatch(self, route: Route, method: str, path: str, body: bytes, sink: Sink) -> None:
@@ -190,8 +199,9 @@ class InProcess:
             self._workers.run(lambda: _wsgi.pour(lambda: self._call(route, method, path, body), sink))
         else:
             assert isinstance(instance.app, ASGI)
-            context = context_of(route.hop, instance.app.app, route.headers)
-            self._running[instance].serve(method, path, route.headers, body, route.hop, context, sink)
+            scope = _asgi.scope_of(method, path, route.headers)
+            context = context_of(route.hop, instance.app.app, route.headers, scope)
+            self._running[instance].serve(scope, body, route.hop, context, sink)
 
     def _call(self, route: Route, method: str, path: str, body: bytes) -> Reply:
         """Have a WSGI application serve a request in this thread."""
@@ -200,11 +210,12 @@ class InProcess:
         assert isinstance(hop.instance.app, WSGI)
         app = hop.instance.app.app
         environ = _wsgi.environ_of(method, path, route.headers, body)
+        context = context_of(hop, app, route.headers, environ)
 
         def finish() -> None:
             self._finish(route, reply.head)
 
-        reply = _wsgi.call(app, environ, hop, context_of(hop, app, route.headers), finish)
+        reply = _wsgi.call(app, environ, hop, context, finish)
         hop.status = reply.head.status
         return reply
 

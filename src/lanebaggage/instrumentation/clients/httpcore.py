@@ -31,7 +31,7 @@ def _handle(original: Any, gate: Gate) -> Any:
     def handle_request(self: Any, request: Any) -> Any:
         if gate.on and (current := CARRIED.get()) is not None:
             try:
-                request = _completed(request, current)
+                request = completed(request, current)
             except Exception:
                 gate.failed()
         return original(self, request)
@@ -43,7 +43,7 @@ def _handle_async(original: Any, gate: Gate) -> Any:
     async def handle_async_request(self: Any, request: Any) -> Any:
         if gate.on and (current := CARRIED.get()) is not None:
             try:
-                request = _completed(request, current)
+                request = completed(request, current)
             except Exception:
                 gate.failed()
         return await original(self, request)
@@ -51,8 +51,11 @@ def _handle_async(original: Any, gate: Gate) -> Any:
     return handle_async_request  # a coroutine function as before: respx looks which kind it is
 
 
-def _completed(request: Any, current: Carried) -> Any:
-    """The request, which a client above has mostly seen to already, or a copy of it with the headers that this hop lacks."""
+def completed(request: Any, current: Carried) -> Any:
+    """The request, which a client above has mostly seen to already, or a copy of it with the headers that this hop lacks.
+
+    :param request: with its ``headers``, and the ``host`` and ``target`` of its ``url``, all of them bytes.
+    """
     headers = request.headers
     if current is not UNSET and not current.stale and all(pair in headers for pair in current.raw):
         return request
