@@ -224,6 +224,10 @@ def test_doctor_says_what_a_url_gets() -> None:
     [
         (["--probe", "ftp://a/"], {}, "ftp://a/ is no http URL"),
         (["--probe", "http://127.0.0.1:1/", "--capture", "here"], {}, "here is no address such as 127.0.0.1:8899"),
+        (["--probe", "http://[::1/"], {}, "http://[::1/ is no http URL"),
+        (["--probe", "http://127.0.0.1:99999/"], {}, "http://127.0.0.1:99999/ is no http URL"),
+        (["--probe", "http://127.0.0.1:1/", "--wait", "-1"], {}, "-1.0 is not in the range"),
+        (["--debug-path", "/debug"], {}, "--capture and --debug-path are of use with --probe URL only"),
         (["--", "gunicorn"], {}, "a program is started for --probe only"),
         ([], {"LANEBAGGAGE_ALLOW": "http://a/"}, "Error: LANEBAGGAGE_ALLOW: allow entry 'http://a/' is not a host"),
         (["--probe", "http://127.0.0.1:1/", "--capture", "127.0.0.1:0"], {}, "is the service running there?"),

@@ -91,6 +91,8 @@ def test_settings_have_their_sources(monkeypatch: pytest.MonkeyPatch) -> None:
         ("http://10.0.0.7/", True, "in 10.0.0.0/8, which allow names", ""),
         ("https://api.partner.example/", False, "not a host of the mesh", "LANEBAGGAGE_ALLOW=api.partner.example"),
         ("api.partner.example:443", False, "not a host of the mesh", "LANEBAGGAGE_ALLOW=api.partner.example"),
+        ("[::1]:8000", True, "loopback", ""),
+        ("[::1", True, "loopback", ""),
         ("http://169.254.169.254/", False, "link-local or metadata service, never allowed", ""),
         ("http://", False, "no host", ""),
         ("http://a b/", False, "not a host name", ""),

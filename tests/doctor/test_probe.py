@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -14,6 +16,7 @@ from werkzeug.serving import make_server
 
 import lanebaggage
 from lanebaggage import doctor
+from lanebaggage.doctor import capture as doctor_capture
 from lanebaggage.doctor.probe import KEPT, LOST, OTHER, UNSEEN, WITHHELD
 from support.names import STRANGER
 from support.recorder import Recorder, recording
@@ -164,7 +167,6 @@ def test_another_lane_is_a_lost_one(capture: doctor.Capture, upstream: Recorder,
 
 def test_an_encrypted_call_is_passed_through_unseen(capture: doctor.Capture, upstream: Recorder) -> None:
     """A tunnel is relayed both ways and not judged."""
-    import socket
 
     def tunnel() -> None:
         host, _, port = capture.address.partition(":")
@@ -195,6 +197,22 @@ def test_the_capture_can_be_the_upstream_itself(capture: doctor.Capture) -> None
     found = probe(capture, call)
     assert [hop.verdict for hop in found.hops] == [KEPT]
     assert answers == [{}]
+
+
+def test_the_capture_may_listen_on_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--capture [::1]:8899`` is an address like others; here another one stands in for it."""
+    asked: list[Any] = []
+
+    class StandIn(ThreadingHTTPServer):
+        def __init__(self, address: Any, handler: Any) -> None:
+            asked.append(address)
+            super().__init__(("127.0.0.1", 0), handler)
+
+    assert doctor_capture._OnIPv6.address_family == socket.AF_INET6
+    monkeypatch.setattr(doctor_capture, "_OnIPv6", StandIn)
+    with doctor.capturing("::1") as capture:
+        assert asked == [("::1", 0)]
+        assert capture.address.startswith("[::1]:")
 
 
 def test_an_upstream_that_is_away_does_not_end_the_chain(capture: doctor.Capture) -> None:

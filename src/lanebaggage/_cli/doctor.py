@@ -42,7 +42,14 @@ DEFAULT_CAPTURE = "127.0.0.1:8899"
     metavar="HOST:PORT",
     help=f"Where to listen for the service's calls: its HTTP_PROXY, or its upstream; {DEFAULT_CAPTURE} if none is set.",
 )
-@click.option("--wait", default=0.5, show_default=True, metavar="SECONDS", help="Go on listening after the answer.")
+@click.option(
+    "--wait",
+    default=0.5,
+    type=click.FloatRange(min=0),
+    show_default=True,
+    metavar="SECONDS",
+    help="Go on listening after the answer.",
+)
 @click.option("--debug-path", metavar="PATH", help="The service's debug path, whose counters tell more.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- PROGRAM [ARGUMENTS]...]")
 def doctor(
@@ -66,6 +73,8 @@ def doctor(
     """
     if command and not probe:
         raise click.UsageError("a program is started for --probe only: lanebaggage doctor --probe URL -- PROGRAM")
+    if not probe and (capture or debug_path):
+        raise click.UsageError("--capture and --debug-path are of use with --probe URL only")
     auto_instrument()
     if probe:
         found = _probe(probe, capture, wait, debug_path, command)
@@ -96,7 +105,7 @@ def doctor(
 
 
 def _probe(url: str, capture: str | None, wait: float, debug_path: str | None, command: tuple[str, ...]) -> findings.Probe:
-    if urlsplit(url).scheme != "http" or not urlsplit(url).hostname:
+    if not _can_be_probed(url):
         raise click.BadParameter(f"{url} is no http URL such as http://127.0.0.1:8000/orders", param_hint="--probe")
     host, port = ("127.0.0.1", 0) if command and not capture else _address(capture or _proxy_here() or DEFAULT_CAPTURE)
     debug_url = urlsplit(url)._replace(path=debug_path, query="", fragment="").geturl() if debug_path else ""
@@ -105,6 +114,14 @@ def _probe(url: str, capture: str | None, wait: float, debug_path: str | None, c
         if command:
             stack.enter_context(running(command, url, running_capture.address))
         return findings.probe(url, running_capture, wait=wait, debug_url=debug_url)
+
+
+def _can_be_probed(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _proxy_here() -> str | None:

@@ -66,6 +66,10 @@ class Capture:
         self.seen = threading.Event()
 
 
+class _OnIPv6(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
 @contextmanager
 def capturing(host: str = "127.0.0.1", port: int = 0) -> Iterator[Capture]:
     """Run the proxy.
@@ -75,15 +79,16 @@ def capturing(host: str = "127.0.0.1", port: int = 0) -> Iterator[Capture]:
     :raises MeshError: the address cannot be listened on.
     """
     handler = type("Handler", (_Handler,), {})
+    shown = f"[{host}]" if ":" in host else host
     try:
-        server = ThreadingHTTPServer((host, port), handler)
+        server = (_OnIPv6 if ":" in host else ThreadingHTTPServer)((host, port), handler)
     except OSError as error:
         raise MeshError(
-            f"cannot listen on {host}:{port} ({error.strerror}); "
+            f"cannot listen on {shown}:{port} ({error.strerror}); "
             "give another address to --capture, and to the service's HTTP_PROXY"
         ) from error
     server.daemon_threads = True
-    capture = handler.capture = Capture(f"{host}:{server.server_port}")  # type: ignore[attr-defined]
+    capture = handler.capture = Capture(f"{shown}:{server.server_port}")  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

@@ -123,7 +123,7 @@ def _version(entry: Library) -> str | None:
 
 def _import(name: str) -> str | None:
     if name in APPEARING:
-        return "it is only in the processes of its own program"
+        return "only a process of its own program has it"
     try:
         import_module(name)
     except BaseException as error:  # a library may call sys.exit() where something of its own is missing

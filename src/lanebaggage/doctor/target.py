@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from .. import _runtime
 from .._policy import host_of
@@ -30,7 +29,7 @@ def target(url: str, lane: str) -> TargetFacts:
     :param url: an absolute http or https URL, or a host.
     :param lane: the lane that the request being served would be in.
     """
-    host = host_of(url) if "://" in url else urlsplit(f"//{url}").hostname or ""
+    host = host_of(url if "://" in url else f"http://{url}")
     verdict, reason = _runtime.policy.explain(host)
     if verdict:
         return TargetFacts(url, host, True, reason, probe_headers(lane, url=url), "")
