@@ -1,7 +1,8 @@
 """Writes docs/coverage.md from the matrix tests of the same run: library x situation, with versions and reasons.
 
 A test of the matrix takes the fixture ``cell`` with a ``matrix.table.Cell``. When a run has covered every cell of every
-role, and all held, the page is written; a run of a part leaves it alone.
+role, and all held, the page is written; a run of a part leaves it alone, and so does one on a Python that lacks a column.
+``matrix/test_page.py`` holds the committed page to the table.
 """
 
 from __future__ import annotations
@@ -37,10 +38,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not _results or hasattr(session.config, "workerinput"):
         return
-    from matrix.table import ROLES, load, page
+    from matrix.table import COMPLETE, ROLES, load, page
 
     load()
     wanted = {cell.key for role in ROLES.values() for cell in role.cells}
-    if wanted <= _results.keys() and all(_results.values()):
-        PAGE.parent.mkdir(exist_ok=True)
+    if COMPLETE and wanted <= _results.keys() and all(_results.values()):
         PAGE.write_text(page(), encoding="utf-8")
