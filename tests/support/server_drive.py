@@ -347,9 +347,8 @@ class Sockets(Driver):
         from websockets.sync.client import connect
 
         answers = []
-        with Context().run(
-            lambda: connect(f"ws://127.0.0.1:{self.port}{path}", additional_headers=list(headers), proxy=None)
-        ) as client:
+        url = f"ws://127.0.0.1:{self.port}{path}"
+        with Context().run(lambda: connect(url, additional_headers=list(headers))) as client:
             for _ in range(messages):
                 client.send("?")
                 answers.append(str(client.recv(timeout=10)))

@@ -112,7 +112,7 @@ class Served:
         from websockets.sync.client import connect, unix_connect
 
         if self.uds is None:
-            return connect(f"ws://127.0.0.1:{self.port}/ws", additional_headers=headers, proxy=None)
+            return connect(f"ws://127.0.0.1:{self.port}/ws", additional_headers=headers)
         self.connect().close()
         return unix_connect(str(self.uds), "ws://127.0.0.1/ws", additional_headers=headers)
 

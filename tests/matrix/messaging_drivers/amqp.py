@@ -162,7 +162,7 @@ class AioPikaCallback(AsyncDriver):
         return self.message(b"", headers=dict(headers))
 
     def contents(self, container: Any) -> Any:
-        return container and repr(container.headers)
+        return container and repr(dict(container.headers or {}))
 
     async def asend(self, body: str, container: Any) -> None:
         await self.exchange.publish(self.filled(body, container), self.queue)

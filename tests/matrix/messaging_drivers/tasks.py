@@ -87,7 +87,7 @@ class Celery(TaskDriver):
 
         def job(task: Any, body: str) -> None:
             try:
-                self.run(Seen(body, task.request.headers))
+                self.run(Seen(body, vars(task.request)))  # Celery 5.2 has no ``request.headers``
             except Again as again:
                 raise task.retry(exc=again, countdown=0) from None
 
@@ -169,9 +169,7 @@ class Dramatiq(TaskDriver):
         return self.actor.message_with_options(args=("",), **headers)
 
     def send(self, body: str, container: Any = None) -> None:
-        message = container or self.container({})
-        object.__setattr__(message, "args", (body,))
-        self.exchange.enqueue(message)
+        self.exchange.enqueue((container or self.container({}))._replace(args=(body,)))  # shares the options
 
     def contents(self, container: Any) -> Any:
         return container and repr(container.options)
@@ -265,9 +263,13 @@ class Taskiq(AsyncTaskDriver):
     async def start(self) -> None:
         from taskiq import Context, SimpleRetryMiddleware, TaskiqDepends
         from taskiq_aio_pika import AioPikaBroker
-        from taskiq_aio_pika.queue import Queue
 
-        self.exchange = AioPikaBroker(self.address.amqp, task_queues=[Queue(name=self.queue)])
+        try:
+            from taskiq_aio_pika.queue import Queue
+        except ImportError:  # before 0.5
+            self.exchange = AioPikaBroker(self.address.amqp, queue_name=self.queue)
+        else:
+            self.exchange = AioPikaBroker(self.address.amqp, task_queues=[Queue(name=self.queue)])
         self.exchange = self.exchange.with_middlewares(SimpleRetryMiddleware(default_retry_count=2))
 
         async def job(body: str, context: Context = TaskiqDepends()) -> None:  # noqa: B008 - how Taskiq injects

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .._patching import Gate, Patcher
 
 
+DELIVER = ("_on_deliver_frame", "_on_deliver")
+"""What starts a callback's task, in aiormq since 6.7 and before."""
+
+
 def install(module: Any, patch: Patcher) -> None:
     """Inject, extract and hand out in aiormq's ``Channel``; hand out in aio-pika's iterators."""
     _wait_for.install(patch)
@@ -30,7 +34,7 @@ def install(module: Any, patch: Patcher) -> None:
         return
     patch.method(module.Channel, "basic_publish", _publish(module.spec.Basic.Properties))
     patch.method(module.Channel, "basic_get", _messages.pulls_async(_got_headers))
-    patch.method(module.Channel, "_on_deliver_frame", _deliver)
+    patch.method(module.Channel, next((name for name in DELIVER if hasattr(module.Channel, name)), DELIVER[0]), _deliver)
     patch.method(module.Channel, "_read_content", _read_content)
 
 
