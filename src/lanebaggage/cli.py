@@ -9,10 +9,14 @@ import sys
 def main() -> None:
     """Run the command line in ``sys.argv``."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["run"] and arguments[1:2] not in (["--help"], ["-h"]) and "_LANEBAGGAGE_COMPLETE" not in os.environ:
+    if arguments[:1] == ["run"] and "_LANEBAGGAGE_COMPLETE" not in os.environ:
         from ._launcher import run
+        from ._launcher.options import HelpAsked
 
-        sys.exit(run(arguments[1:]))
+        try:
+            sys.exit(run(arguments[1:]))
+        except HelpAsked:
+            sys.argv[1:] = ["run", "--help"]
     from ._cli import lanebaggage
 
     lanebaggage(prog_name="lanebaggage")

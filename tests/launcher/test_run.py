@@ -238,6 +238,7 @@ def test_a_setting_that_cannot_be_used_is_one_line(run: Any) -> None:
         ([], 2, "name the program to start, such as: lanebaggage run -- gunicorn app:app"),
         (["--route-heade", "x", PY], 2, "there is no option --route-heade"),
         (["--route-header"], 2, "--route-header needs a value: --route-header NAME"),
+        (["--route-header", "--", PY], 2, "--route-header needs a value: --route-header NAME"),
         (["--edge=yes", PY], 2, "--edge takes no value"),
         (["--", "no-such-program"], 127, "no-such-program: command not found"),
         (["--", "./no-such-program"], 127, "./no-such-program: command not found"),
@@ -251,6 +252,15 @@ def test_a_command_that_cannot_be_started_is_a_sentence(run: Any, arguments: lis
     assert (done.returncode, done.stdout) == (status, "")
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("options", [["--help"], ["-h"], ["--edge", "--allow", "a.example", "--help"]])
+def test_help_before_the_program_is_the_launchers(run: Any, options: list[str]) -> None:
+    """``--help`` before the program's name, among our options too, shows the launcher's help and starts nothing."""
+    done = run(PY, "-c", "print('started')", options=options)
+    assert done.stdout.startswith("Usage: lanebaggage run [OPTIONS] [--] PROGRAM")
+    assert "started" not in done.stdout
+    assert (done.stderr, done.returncode) == ("", 0)
 
 
 def test_another_python_without_lanebaggage_says_so(run: Any, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     """Become the program that the arguments of ``lanebaggage run`` name.
 
     :return: an exit status, where there is nothing to become; on Windows, the program's own.
+    :raises HelpAsked: ``--help`` stands before the program.
     """
     try:
         settings, command = parse(arguments)

@@ -16,6 +16,10 @@ class UsageError(Exception):
     """The arguments of ``lanebaggage run`` cannot be used."""
 
 
+class HelpAsked(Exception):  # noqa: N818 - it is no error
+    """``--help`` stands among the launcher's own options."""
+
+
 class Option:
     """One option."""
 
@@ -54,6 +58,7 @@ def parse(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Split the arguments into variables to set and the program's command.
 
     :raises UsageError: an unknown option, a missing value, or no program.
+    :raises HelpAsked: help is wanted, not a program.
     """
     options = {option.name: option for option in OPTIONS}
     variables: dict[str, str] = {}
@@ -62,6 +67,8 @@ def parse(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         name, equals, value = rest.pop(0).partition("=")
         if name == "--":
             break
+        if name in ("--help", "-h"):
+            raise HelpAsked
         option = options.get(name)
         if option is None:
             raise UsageError(
@@ -72,7 +79,7 @@ def parse(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
                 raise UsageError(f"{name} takes no value")
             value = "1"
         elif not equals:
-            if not rest:
+            if not rest or rest[0] == "--":
                 raise UsageError(f"{name} needs a value: {name} {option.metavar}")
             value = rest.pop(0)
         before = variables.get(option.variable)
