@@ -363,7 +363,68 @@ ROWS = [
     row("shape", "DestinationRule mocka has no host", ISTIO, ("  host: mocka\n", "")),
     row("shape", "destination.host is missing", ISTIO, ("{host: mocka, subset: s2}", "{subset: s2}  # HERE")),
     row("shape", "fallback has no target", ISTIO, ("subset: s2}\n", "subset: s2}\n      fallback: {}  # HERE\n")),
-    row("value", "no host of a cluster service", ISTIO, ("{host: mocka, subset: s2}", "{host: a.b.c}  # HERE")),
+    row(
+        "not-modelled",
+        "destination.host is api.partner.example",
+        ISTIO,
+        ("{host: mocka, subset: s2}", "{host: api.partner.example}  # HERE"),
+        severity=WARNING,
+    ),
+    row("value", "no name of a service", ISTIO, ("{host: mocka, subset: s2}", "{host: mo_ck@}  # HERE")),
+    row(
+        "host-not-full",
+        "neither short nor full",
+        ISTIO,
+        ("  host: mocka\n", "  host: mocka.default.svc  # HERE\n"),
+        severity=WARNING,
+    ),
+    row(
+        "host-not-full",
+        "Write mocka.default.svc.cluster.local",
+        ISTIO,
+        ("[mocka]", "[mocka.default]  # HERE"),
+        severity=WARNING,
+    ),
+    row(
+        "host-not-full",
+        "mocka.shop",
+        ISTIO.replace("metadata: {name: mocka}", "metadata: {name: mocka, namespace: shop}"),
+        ("{host: mocka, subset: s2}", "{host: mocka.shop, subset: s2}  # HERE"),
+        severity=WARNING,
+    ),
+    row(
+        "shape",
+        "http[0] has none of route, redirect",
+        ISTIO,
+        ("  - name: two\n", "  - name: two  # HERE\n"),
+        ("    route:\n    - destination: {host: mocka, subset: s2}\n", ""),
+    ),
+    row(
+        "weights",
+        "route two of mocka add up to 90",
+        ISTIO,
+        ("  - name: two", "  - name: two  # HERE"),
+        ("subset: s2}\n", "subset: s2}\n      weight: 30\n    - destination: {host: mocka, subset: s1}\n      weight: 60\n"),
+        severity=WARNING,
+    ),
+    row(
+        "unreachable-rule",
+        "route again of mocka is never reached",
+        ISTIO,
+        (
+            "  - name: rest",
+            "  - {name: again, match: [{headers: {X-Lane: {exact: s2}}, method: {}}], redirect: {}}  # HERE\n  - name: rest",
+        ),
+    ),
+    row(
+        "unreachable-rule",
+        "route 3 of mocka is never reached",
+        HTTP_ROUTE,
+        (
+            "  - backendRefs: [{name: mocka-s1, port: 80}]\n",
+            "  - backendRefs: [{name: mocka-s1, port: 80}]\n  - backendRefs: [{name: mocka-s2, port: 80}]  # HERE\n",
+        ),
+    ),
     row("header-capitals", "has capitals", ISTIO, ("{x-lane: {exact: s2}}", "{X-Lane: {exact: s2}}  # HERE"), severity=WARNING),
     row("not-modelled", "port", ISTIO, ("- headers: {x-lane: {exact: s2}}", "- port: 80  # HERE"), severity=WARNING),
     row(
@@ -451,7 +512,14 @@ def test_finding(code: str, severity: str, text: str, says: str) -> None:
 def test_nothing_wrong() -> None:
     """Correct files have no finding at all: nothing is cried out without need."""
     strict = change(STRICT, ("  services: [{name: mocka}]\n", ""))
-    good = [BASE, WEIGHTED, strict, BASE + PODS, ISTIO, HTTP_ROUTE]
+    elsewhere = (
+        "---\nkind: DestinationRule\nspec: {host: api.partner.example}\n---\nkind: DestinationRule\nspec: {host: '*.x'}\n"
+    )
+    other_mesh = "---\napiVersion: appmesh.k8s.aws/v1beta2\nkind: VirtualService\nspec: {provider: {}}\n"
+    parts = change(ISTIO, (", {name: s2, labels: {version: v2}}]", "]"))
+    parts += "---\nkind: DestinationRule\nspec: {host: mocka, subsets: [{name: s2}, {name: s1, labels: {version: v9}}]}\n"
+    thirds = change(HTTP_ROUTE, ("[{name: mocka-s2, port: 80}]", "[{name: mocka-s2, weight: 2}, {name: mocka-s3}]"))
+    good = [BASE, WEIGHTED, strict, BASE + PODS, ISTIO, ISTIO + elsewhere + other_mesh, parts, HTTP_ROUTE, thirds]
     good.append(change(BASE, ("traceHeader: x-lane", "traceHeader: baggage")) + PROPAGATION.replace("version", "x-lane"))
     for text in good:
         assert check([(text, "lanes.yaml")]) == []

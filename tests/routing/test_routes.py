@@ -362,3 +362,41 @@ def test_a_lane_group_of_routes() -> None:
     """Without any subset there is no lane group to make."""
     with pytest.raises(RoutingError, match="no subset"):
         table("kind: VirtualService\nspec: {hosts: [a], http: []}\n").group()
+
+
+def test_hosts_in_the_mesh() -> None:
+    """A VirtualService for a pattern is for the services that no other names; the closest pattern counts."""
+    named = SERVICE.replace("MATCH", "uri: {exact: /x}")
+    wide = (
+        named.replace("[mocka]", "['*.svc.cluster.local']")
+        .replace("subset: s1", "subset: s2")
+        .replace("name: mocka", "name: w")
+    )
+    closer = wide.replace("*.svc", "*.default.svc").replace("subset: s2}}]\n", "subset: s3}}]\n")
+    router = table("---\n".join((RULES + wide, closer, named)))
+    assert router.route("mocka", request()).target == "s1"
+    assert router.route("mockb", request()).target == "s3"
+
+
+def test_rules_and_routes_of_one_host() -> None:
+    """Subsets of several DestinationRules are put together, the first of a name counts; the oldest VirtualService does too."""
+    more = RULES.split("---\n")[0].replace("name: s1, labels: {version: v1}", "name: s4, labels: {version: v4}")
+    more = more.replace("v2", "v9")
+    router = table(RULES + more)
+    assert router.subsets[ServiceRef("mocka")] == {
+        "s1": {"version": "v1"}, "s2": {"version": "v2"}, "s3": {"version": "v3"}, "s4": {"version": "v4"},
+    }  # fmt: skip
+    routes = [
+        SERVICE.replace("MATCH", "uri: {exact: /x}").replace("name: mocka", f"name: v, creationTimestamp: '{year}-01-01'")
+        for year in (2024, 2023)
+    ]
+    routes[1] = routes[1].replace("subset: s1", "subset: s3")
+    assert table(RULES + "---\n".join(routes)).route("mocka", request()).target == "s3"
+
+
+def test_destinations_outside_the_cluster() -> None:
+    """A route to a host outside takes its requests, and is no instance of a lane."""
+    outside = SERVICE.replace("MATCH", "uri: {exact: /x}").replace("{host: mocka, subset: s2}", "{host: api.partner.example}")
+    decision = table(RULES + outside).route("mocka", request("/x"))
+    assert (decision.status, decision.reason) == (503, "route two has no destination in the cluster")
+    assert table(RULES + outside).route("mocka", request()).target == "s1"

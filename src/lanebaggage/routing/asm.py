@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .asm_lane import lane_of, match_in, service_named, services_in
-from .documents import Document, documents, read_files
+from .documents import Document, by_age, documents, read_files
 from .errors import ERROR, Finding, RoutingError
 from .fields import Fields
 from .model import RULE_BASED, WEIGHTED, Gateway, LaneGroup
@@ -90,19 +90,10 @@ def read(found: Sequence[Document], findings: list[Finding]) -> list[LaneGroup]:
             continue
         seen.add(document.name)
         mine = [lane for lane in lanes if lane.labels.get(GROUP_LABEL) == document.name]
-        group_read = _group(document, _by_age(mine), findings)
+        group_read = _group(document, by_age(mine), findings)
         if group_read is not None:
             groups.append(group_read)
     return groups
-
-
-def _by_age(lanes: list[Document]) -> list[Document]:
-    """Lanes in the order of their creation, where the cluster says it, or as they stand in the files."""
-    created = [lane.node.get("metadata", "creationTimestamp") for lane in lanes]
-    stamps = [str(stamp.value) for stamp in created if stamp is not None]
-    if len(stamps) < len(lanes):
-        return lanes
-    return [lane for _, _, lane in sorted(zip(stamps, range(len(lanes)), lanes, strict=True))]
 
 
 def _group(document: Document, lane_documents: list[Document], findings: list[Finding]) -> LaneGroup | None:

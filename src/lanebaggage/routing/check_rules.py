@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from .errors import error, warning
 from .model import WEIGHTED
-from .overlap import hides, overlaps
+from .overlap import candidates, exact_headers, hides, overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,24 +35,9 @@ def rule_findings(group: LaneGroup) -> Iterator[Finding]:
             yield warning("rules-unused", rules[0][1].place, what, "the rules do nothing", "Use one of the two")
         return
     live = [(lane, rule) for lane, rule in rules if rule.online]
-    for (lane, rule), earlier in zip(live, _candidates([rule for _, rule in live]), strict=True):
+    exact = [exact_headers(rule.match.headers) for _, rule in live]
+    for (lane, rule), earlier in zip(live, candidates(exact), strict=True):
         yield from _against_earlier(lane, rule, [live[index] for index in earlier])
-
-
-def _candidates(rules: list[IngressRule]) -> Iterator[list[int]]:
-    """For each rule the earlier ones that it can have requests in common with.
-
-    Rules that want different values of one header have none, which spares most comparisons where lanes are many.
-    """
-    exact = [{name.lower(): each.value for name, each in rule.match.headers if each.kind == "exact"} for rule in rules]
-    counted = Counter(name for conditions in exact for name in conditions)
-    header = counted.most_common(1)[0][0] if counted else ""
-    by_value: dict[str | None, list[int]] = {}
-    for index, conditions in enumerate(exact):
-        value = conditions.get(header)
-        found = range(index) if value is None else sorted([*by_value.get(value, ()), *by_value.get(None, ())])
-        yield list(found)
-        by_value.setdefault(value, []).append(index)
 
 
 def _against_earlier(lane: Lane, rule: IngressRule, earlier: list[tuple[Lane, IngressRule]]) -> Iterator[Finding]:

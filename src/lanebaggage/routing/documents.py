@@ -64,13 +64,15 @@ class Node:
 
 
 class Document:
-    """One Kubernetes object, or a plain list, whose kind is empty."""
+    """One Kubernetes object, or a plain list, whose kind is empty; the API group is empty where the object names none."""
 
-    __slots__ = ("kind", "labels", "name", "namespace", "node")
+    __slots__ = ("api_group", "kind", "labels", "name", "namespace", "node")
 
     def __init__(self, node: Node) -> None:
         self.node = node
         self.kind = _text(node.get("kind"))
+        version = _text(node.get("apiVersion"))
+        self.api_group = version.partition("/")[0] if "/" in version else ""
         self.name = _text(node.get("metadata", "name"))
         self.namespace = _text(node.get("metadata", "namespace")) or "default"
         labels = node.get("metadata", "labels")
@@ -129,6 +131,15 @@ def documents(text: str, file: str = "<text>") -> list[Document]:
             what = "this is no Kubernetes object"
             raise RoutingError([_refused(file, document.node.line, what, "Write apiVersion, kind, metadata and spec")])
     return found
+
+
+def by_age(found: list[Document]) -> list[Document]:
+    """Objects in the order of their creation, where the cluster says it, or as they stand in the files."""
+    created = [document.node.get("metadata", "creationTimestamp") for document in found]
+    stamps = [str(stamp.value) for stamp in created if stamp is not None]
+    if len(stamps) < len(found):
+        return found
+    return [document for _, _, document in sorted(zip(stamps, range(len(found)), found, strict=True))]
 
 
 def trees(text: str, file: str = "<text>") -> Iterator[Node]:

@@ -56,12 +56,12 @@ def explain_routes(
     routes = [] if service is not None and called is None else table.routes_for(called, request)
     lines = []
     taken = False
-    for index, route in enumerate(routes):
+    for route in routes:
         wanted = table.wants(route, request, labels)
         verdict = ("matches, taken" if not taken else "matches too, but is not the first") if wanted else "does not match"
         taken = taken or wanted
         conditions = " or ".join(map(str, route.matches)) or "any request"
-        lines.append((f"route {route.name or index + 1}", f"{conditions}: {verdict}"))
+        lines.append((f"route {route.name}", f"{conditions}: {verdict}"))
     if decision.target is not None and decision.target in table.lanes:
         lines.append(("served by", _pods(decision.target, table.lanes[decision.target])))
     return [*lines, *_set_headers(decision)]

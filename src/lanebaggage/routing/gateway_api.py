@@ -75,7 +75,7 @@ class _Reader:
         stamp = document.node.get("metadata", "creationTimestamp")
         created = str(stamp.value) if stamp is not None else ""
         for index, rule in enumerate(spec.mappings("rules")):
-            for specificity, route in self._routes(rule, document):
+            for specificity, route in self._routes(rule, index + 1, document):
                 order = (*specificity, created, f"{document.namespace}/{document.name}", index)
                 for place in dict.fromkeys(places):
                     self._found.setdefault(place, []).append((order, route, document))
@@ -87,7 +87,11 @@ class _Reader:
             document = entries[0][2]
             namespace, _, name = host.partition("/")
             meant = f"{name}.{namespace}.svc.cluster.local" if name else host
-            found.append(VirtualHost(document.name, document.namespace, (meant,), (gateway,), routes, document.place))
+            found.append(
+                VirtualHost(
+                    document.name, document.namespace, (meant,), (gateway,), routes, document.place, by_specificity=True
+                )
+            )
         return found
 
     def subsets(self, selectors: dict[str, dict[str, str]]) -> list[Subsets]:
@@ -108,16 +112,16 @@ class _Reader:
     def _spec(self, document: Document) -> Fields:
         return Fields(document.node, "", self._findings).mapping("spec")
 
-    def _routes(self, rule: Fields, document: Document) -> list[tuple[tuple[int, ...], Route]]:
+    def _routes(self, rule: Fields, number: int, document: Document) -> list[tuple[tuple[int, ...], Route]]:
         destinations = tuple(each for each in (self._backend(ref, document) for ref in rule.mappings("backendRefs")) if each)
         changes, redirect = _filters(rule)
         status = redirect
         if status is None and not destinations:
             status = 500  # what the specification asks for where a rule has no backend
+        name = rule.text("name") or f"{number}"
         matches = [_match(each) for each in rule.mappings("matches") or [Fields(None, rule.path, rule.findings, rule.place)]]
         return [
-            (specificity, Route(rule.text("name"), (match,), destinations, changes, status, rule.place))
-            for specificity, match in matches
+            (specificity, Route(name, (match,), destinations, changes, status, rule.place)) for specificity, match in matches
         ]
 
     def _backend(self, fields: Fields, document: Document) -> Destination | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .documents import documents, read_files
+from .documents import by_age, documents, read_files
 from .errors import ERROR, Finding, RoutingError
 from .fields import Fields
 from .gateway_api import read_gateway_api
 from .routes import MESH, NO_CHANGES, Destination, HeaderChanges, Route, RouteMatch, Subsets, VirtualHost
-from .services import ServiceRef
+from .services import ServiceRef, is_outside
 from .tables import RouteTable
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 VIRTUAL_SERVICE: Final = "VirtualService"
 DESTINATION_RULE: Final = "DestinationRule"
 
+_API_GROUPS: Final = ("", "networking.istio.io")
+"""A VirtualService of another group is another mesh's."""
+_ACTIONS: Final = ("route", "redirect", "directResponse", "delegate")
 _UNMODELLED_MATCHES: Final = ("port", "scheme", "sourceNamespace")
 
 
@@ -51,8 +54,10 @@ def read_routes(found: Sequence[Document], findings: list[Finding], route_header
     :param findings: takes what is wrong.
     """
     api_hosts, api_subsets = read_gateway_api(found, findings)
-    hosts = [_virtual_service(each, findings) for each in found if each.kind == VIRTUAL_SERVICE]
-    rules = [_destination_rule(each, findings) for each in found if each.kind == DESTINATION_RULE]
+    mine = [each for each in found if each.api_group in _API_GROUPS]
+    virtual = by_age([each for each in mine if each.kind == VIRTUAL_SERVICE])
+    hosts = [_virtual_service(each, findings) for each in virtual]
+    rules = [_destination_rule(each, findings) for each in mine if each.kind == DESTINATION_RULE]
     subsets = [each for each in rules if each is not None]
     return RouteTable([*hosts, *api_hosts], [*subsets, *api_subsets], route_header=route_header)
 
@@ -63,8 +68,10 @@ def _virtual_service(document: Document, findings: list[Finding]) -> VirtualHost
     if not hosts:
         what = f"VirtualService {document.name} has no hosts"
         spec.error("shape", "hosts", what, "it routes by host", "Write hosts: [mocka]")
-    routes = tuple(_route(each, document.namespace) for each in spec.mappings("http"))
+    routes = tuple(_route(each, number, document.namespace) for number, each in enumerate(spec.mappings("http"), 1))
     gateways = _gateways(spec, document.namespace) or (MESH,)
+    for host in hosts if MESH in gateways else ():
+        _check_length(spec, "hosts", host, document.namespace)
     return VirtualHost(document.name, document.namespace, hosts, gateways, routes, document.place)
 
 
@@ -72,7 +79,7 @@ def _gateways(fields: Fields, namespace: str) -> tuple[str, ...]:
     return tuple(each if "/" in each or each == MESH else f"{namespace}/{each}" for each in fields.texts("gateways"))
 
 
-def _route(fields: Fields, namespace: str) -> Route:
+def _route(fields: Fields, number: int, namespace: str) -> Route:
     status: int | None = None
     if "directResponse" in fields:
         status = fields.mapping("directResponse").number("status") or 200
@@ -82,9 +89,12 @@ def _route(fields: Fields, namespace: str) -> Route:
         why = "routes of another VirtualService take over there, which is not modelled"
         fields.warning("not-modelled", "delegate", f"{fields.path}.delegate", why, "Write the routes out to have them checked")
         status = 404
+    elif not fields.mappings("route"):
+        fix = "Write route: [{destination: {host: mocka, subset: s1}}]"
+        fields.error("shape", "route", f"{fields.path} has none of {', '.join(_ACTIONS)}", "Istio refuses it", fix)
     destinations = [_destination(each, namespace) for each in fields.mappings("route")]
     return Route(
-        fields.text("name"),
+        fields.text("name") or f"{number}",
         tuple(_match(each, namespace) for each in fields.mappings("match")),
         tuple(each for each in destinations if each is not None),
         _changes(fields),
@@ -161,6 +171,12 @@ def _target(fields: Fields, around: Fields, namespace: str) -> Destination | Non
         fix = "Write destination: {host: mocka.default.svc.cluster.local, subset: s1}"
         around.error("shape", "destination", f"{fields.path}.host is missing", "it says which service", fix)
         return None
+    if is_outside(host):
+        why = "it is no service of the cluster, so requests that go there end in 503 here"
+        what = f"{fields.path}.host is {host[:80]}"
+        fields.warning("not-modelled", "host", what, why, "Check its effect in the mesh itself")
+        return None
+    _check_length(fields, "host", host, namespace)
     service = fields.made("host", ServiceRef.parse, host, namespace)
     port = fields.mapping("port").number("number")
     return None if service is None else Destination(service, fields.text("subset"), port=port)
@@ -173,11 +189,21 @@ def _destination_rule(document: Document, findings: list[Finding]) -> Subsets | 
         what = f"DestinationRule {document.name} has no host"
         spec.error("shape", "host", what, "its subsets are of that service", "Write host: mocka.default.svc.cluster.local")
         return None
-    if "*" in host:
-        return None  # a policy for many services; it has no subsets to speak of
+    if "*" in host or is_outside(host):
+        return None  # a policy for many services, or for others' hosts; it has no subsets to speak of
+    _check_length(spec, "host", host, document.namespace)
     service = spec.made("host", ServiceRef.parse, host, document.namespace)
     if "dynamicSubset" in spec:
         why = "ASM's dynamic subsets are not modelled"
         spec.warning("not-modelled", "dynamicSubset", "spec.dynamicSubset", why, "Check its effect in the mesh itself")
     labels = {each.text("name"): each.text_map("labels") for each in spec.mappings("subsets")}
     return None if service is None else Subsets(service, labels, document.place)
+
+
+def _check_length(fields: Fields, name: str, host: str, namespace: str) -> None:
+    """Istio completes a name without a dot and takes any other as it stands (``ResolveShortnameToFQDN``)."""
+    labels = host.lower().split(".")
+    if len(labels) > 1 and (labels[-1] == "svc" or labels[1:] in ([namespace], ["default"])):
+        why = "Istio takes a name with a dot as a full one, and no service has this one, so requests end in 503"
+        fix = f"Write {labels[0]}.{labels[1]}.svc.cluster.local"
+        fields.warning("host-not-full", name, f"the host {host[:80]} is neither short nor full", why, fix)

@@ -118,9 +118,7 @@ def _lane_set(table: RouteTable, route: Route) -> str | None:
 def _rules(host: VirtualHost, route: Route, findings: list[Finding]) -> Iterator[IngressRule]:
     for match in _conditions(route, findings):
         destination = route.destinations[0]
-        yield IngressRule(
-            route.name or "rule", destination.service, match, host.hosts, port=destination.port, place=route.place
-        )
+        yield IngressRule(route.name, destination.service, match, host.hosts, port=destination.port, place=route.place)
 
 
 def _conditions(route: Route, findings: list[Finding]) -> Iterator[Match]:

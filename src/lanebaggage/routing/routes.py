@@ -123,11 +123,12 @@ ANY_SENDER: Final = RouteMatch()
 class Route:
     """One route: any of its matches, then its destinations by weight.
 
+    :param name: its own, or its number among its like.
     :param matches: none means every request.
     :param status: answered by the proxy itself (Istio ``directResponse`` and ``redirect``); None for a real route.
     """
 
-    name: str = ""
+    name: str
     matches: tuple[RouteMatch, ...] = ()
     destinations: tuple[Destination, ...] = ()
     changes: HeaderChanges = NO_CHANGES
@@ -146,6 +147,7 @@ class VirtualHost:
 
     :param hosts: names or ``*.suffix`` or ``*``.
     :param gateways: ``namespace/name``, or ``mesh``.
+    :param by_specificity: whether routes were put in order by how specific they are, as Gateway API has it.
     """
 
     name: str
@@ -154,6 +156,7 @@ class VirtualHost:
     gateways: tuple[str, ...]
     routes: tuple[Route, ...]
     place: Place = field(default=NOWHERE, compare=False, repr=False)
+    by_specificity: bool = False
 
 
 @dataclass(frozen=True, slots=True)

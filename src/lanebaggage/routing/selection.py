@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from .routes import MESH
+from .routes import ANY_SENDER, MESH
 from .services import plain_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from .routes import Destination, Route, VirtualHost
+    from .request import Request
+    from .routes import Destination, Route, RouteMatch, VirtualHost
+
+
+class RouteList:
+    """The routes of one host, in order; those that compare a header or the path exactly are looked up, the rest tried.
+
+    :param routes: in order.
+    """
+
+    __slots__ = ("_headers", "_paths", "_rest", "routes")
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = tuple(routes)
+        self._headers: dict[str, dict[str, list[int]]] = {}
+        self._paths: dict[str, list[int]] = {}
+        self._rest: list[int] = []
+        matches = [(at, match) for at, route in enumerate(self.routes) for match in route.matches or (ANY_SENDER,)]
+        counted = Counter(name for _, match in matches for name in _exact(match))
+        for at, match in matches:
+            exact = _exact(match)
+            if exact:
+                name = max(exact, key=counted.__getitem__)
+                self._headers.setdefault(name, {}).setdefault(exact[name], []).append(at)
+            elif match.path is not None and match.path.kind == "exact" and not match.ignore_case:
+                self._paths.setdefault(match.path.wire, []).append(at)
+            else:
+                self._rest.append(at)
+
+    def candidates(self, request: Request, *, each: bool) -> Iterator[Route]:
+        """The routes that a request can match, in order."""
+        found = self._rest.copy()
+        for name, table in self._headers.items():
+            for value in request.texts(name, each=each):
+                found += table.get(value, ())
+        if self._paths:
+            found += self._paths.get(request.plain_path, ())
+        return (self.routes[at] for at in sorted(set(found)))
+
+
+def _exact(match: RouteMatch) -> dict[str, str]:
+    return {name.lower(): condition.wire for name, condition in match.headers if condition.kind == "exact"}
 
 
 def common_labels(subsets: Iterable[Mapping[str, Mapping[str, str]]]) -> dict[str, dict[str, str]]:

@@ -43,7 +43,7 @@ class ServiceRef:
             first, _, second = text.partition("/")
             return cls(second, first)
         labels = plain_host(text).split(".")
-        if len(labels) > 2 and labels[2:] not in (["svc"], ["svc", "cluster", "local"]):
+        if is_outside(text):
             raise RoutingError(
                 f"{text[:80]!r} is no host of a cluster service; write one such as mocka.default.svc.cluster.local"
             )
@@ -62,6 +62,12 @@ class ServiceRef:
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+def is_outside(text: str) -> bool:
+    """Whether a host is that of no service of the cluster."""
+    labels = plain_host(text).split(".")
+    return len(labels) > 2 and labels[2:] not in (["svc"], ["svc", "cluster", "local"])
 
 
 def plain_host(text: str) -> str:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from .decision import NOT_FOUND, OK, UNAVAILABLE, Decision
 from .regroup import group_of
 from .routes import MESH, NO_CHANGES, Destination
-from .selection import applies, common_labels, picked, reachable, specificity
-from .services import ServiceRef, plain_host
+from .selection import RouteList, applies, common_labels, picked, reachable, specificity
+from .services import ServiceRef, is_outside, plain_host
 from .workloads import selects
 
 if TYPE_CHECKING:
@@ -45,12 +45,16 @@ class RouteTable:
     ) -> None:
         self.hosts = tuple(hosts)
         self.subsets: dict[ServiceRef, Mapping[str, Mapping[str, str]]] = {}
-        for each in subsets:
-            self.subsets.setdefault(each.service, each.labels)
+        for each in subsets:  # Istio puts the rules of one host together; of a subset's name the first counts
+            known = self.subsets.get(each.service, {})
+            self.subsets[each.service] = {**known, **each.labels, **known}
         self.lanes = common_labels(self.subsets.values())
         self._each = repeated == "each"
         self._mesh = [each for each in self.hosts if MESH in each.gateways]
         self._services = self._known()
+        self._in_mesh = self._sidecar_routes()
+        names = {name for each in self.hosts for name in each.gateways if name != MESH}
+        self._at_gateways = {name: self._gateway_routes(name) for name in ("", *names)}
         self.route_header = route_header.lower() or self._lane_header()
 
     # --- deciding
@@ -78,9 +82,10 @@ class RouteTable:
         if called is None:
             return Decision("", status=NOT_FOUND, reason="no route and no DestinationRule names this host")
         labels = source_labels or self.lanes.get(source or "", {})
-        if not any(called in self.meant(host) for host in self._mesh):
+        routes = self._in_mesh.get(called)
+        if routes is None:
             return self._deliver(request, None, Destination(called), available, f"no route for {called.name}")
-        for route in self.routes_for(called, request):
+        for route in routes.candidates(request, each=self._each):
             if self.wants(route, request, labels):
                 return self._take(route, request, available, choice or 0.0, called)
         return Decision(self._label(called), status=NOT_FOUND, reason="no route of the service matches")
@@ -98,7 +103,8 @@ class RouteTable:
         :param gateway: ``namespace/name``; any gateway where empty.
         :param choice: as for :meth:`route`.
         """
-        for route in self.routes_for(None, request, gateway):
+        routes = self._entered(request, gateway)
+        for route in routes.candidates(request, each=self._each) if routes is not None else ():
             if self.wants(route, request, None, gateway):
                 return self._take(route, request, available, choice or 0.0, None)
         return Decision("", status=NOT_FOUND, reason="no route of the gateway matches")
@@ -143,22 +149,49 @@ class RouteTable:
     def meant(host: VirtualHost) -> Iterator[ServiceRef]:
         """The services of the mesh that a host's names mean; none for names from outside and patterns."""
         for text in host.hosts:
-            if "*" not in text and (plain_host(text).count(".") < 2 or ".svc" in text):
+            if "*" not in text and not is_outside(text):
                 yield ServiceRef.parse(text, host.namespace)
 
-    def routes_for(self, called: ServiceRef | None, request: Request, gateway: str = "") -> list[Route]:
+    def routes_for(self, called: ServiceRef | None, request: Request, gateway: str = "") -> tuple[Route, ...]:
         """The routes that a request is compared with, in order.
 
         :param called: the service; None for a request from outside.
         """
-        if called is not None:
-            host = next((each for each in self._mesh if called in self.meant(each)), None)
-            return [] if host is None else list(reachable(host))
-        at_gateway = [each for each in self.hosts if applies(each.gateways, gateway)]
-        best = max((specificity(text, request.host) for each in at_gateway for text in each.hosts), default=-1)
-        chosen = [each for each in at_gateway if any(specificity(text, request.host) == best for text in each.hosts)]
-        routes = [route for each in chosen for route in reachable(each)] if best >= 0 else []
-        return sorted(routes, key=lambda route: route.is_catch_all)  # Istio puts those last where it merges hosts
+        found = self._entered(request, gateway) if called is None else self._in_mesh.get(called)
+        return () if found is None else found.routes
+
+    def _sidecar_routes(self) -> dict[ServiceRef, RouteList]:
+        """Of each service the routes of the first VirtualService that names it, or else of the closest pattern."""
+        found: dict[ServiceRef, RouteList] = {}
+        for host in self._mesh:
+            routes = RouteList(reachable(host))
+            for service in self.meant(host):
+                found.setdefault(service, routes)
+        for service in set(self._services.values()) - found.keys():
+            patterns = ((specificity(text, service.host), host) for host in self._mesh for text in host.hosts)
+            best, closest = max(patterns, key=lambda each: each[0], default=(-1, None))
+            if closest is not None and best >= 0:
+                found[service] = RouteList(reachable(closest))
+        return found
+
+    def _gateway_routes(self, gateway: str) -> dict[str, RouteList]:
+        """Routes by host; those without condition come last where several VirtualServices have the host."""
+        found: dict[str, list[Route]] = {}
+        for each in self.hosts:
+            if applies(each.gateways, gateway):
+                for text in dict.fromkeys(map(plain_host, each.hosts)):
+                    found.setdefault(text, []).extend(reachable(each))
+        return {text: RouteList(sorted(routes, key=lambda route: route.is_catch_all)) for text, routes in found.items()}
+
+    def _entered(self, request: Request, gateway: str) -> RouteList | None:
+        """The routes of a gateway for the host that fits best."""
+        by_host = self._at_gateways.get(gateway, {})
+        exact = by_host.get(plain_host(request.host))
+        if exact is not None:
+            return exact
+        fitting = ((specificity(text, request.host), text) for text in by_host if "*" in text)
+        best, text = max(fitting, default=(-1, ""))
+        return by_host[text] if best >= 0 else None
 
     def wants(self, route: Route, request: Request, labels: Mapping[str, str] | None, gateway: str = "") -> bool:
         """Whether a route is for a request.
@@ -178,14 +211,15 @@ class RouteTable:
     def _take(
         self, route: Route, request: Request, available: Available | None, choice: float, called: ServiceRef | None
     ) -> Decision:
-        why = f"route {route.name}" if route.name else "a route"
-        rule = route.name or None
+        why = f"route {route.name}"
+        rule = route.name
         label = self._label(called) if called is not None else ""
         if route.status is not None:
             return Decision(label, status=route.status, reason=f"{why} answers {route.status}", rule=rule)
         destination = picked(route.destinations, choice)
         if destination is None:
-            return Decision(label, status=UNAVAILABLE, reason=f"{why} has no destination with a weight", rule=rule)
+            lacking = "with a weight" if route.destinations else "in the cluster"
+            return Decision(label, status=UNAVAILABLE, reason=f"{why} has no destination {lacking}", rule=rule)
         return self._deliver(request, route, destination, available, why)
 
     def _deliver(
@@ -219,7 +253,7 @@ class RouteTable:
             status == OK and lane is not None and target != lane,
             status,
             reason,
-            (route.name or None) if route is not None else None,
+            route.name if route is not None else None,
             MappingProxyType(headers),
             MappingProxyType({name: value for each in changes for name, value in each.add}),
             tuple(name for each in changes for name in each.remove),
