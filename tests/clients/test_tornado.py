@@ -118,3 +118,16 @@ async def test_streamed_by_curl(server: Recorder, caplog: pytest.LogCaptureFixtu
     assert b"".join(chunks) == b"onetwoonetwo"
     assert server.values() == [["s2"], []]
     assert "pass follow_redirects=False" in caplog.text
+
+
+@pytest.mark.parametrize("headers", [{"foo\r\nbar:": "foo"}, {"foo": "foo\nbar:"}])
+async def test_a_header_that_is_not_allowed(
+    server: Recorder, kind: Any, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Tornado refuses it, as without a lane; nothing is said to be a fault of ours."""
+    lanebaggage.auto_instrument()
+    client = kind(force_instance=True)
+    with lanebaggage.lane("s2"), pytest.raises(ValueError, match="foo"):
+        await client.fetch(server.url("/"), headers=headers)
+    client.close()
+    assert caplog.records == []

@@ -69,6 +69,19 @@ def test_a_bodys_attributes_are_reached() -> None:
     assert served(map(bytes, []), dict(IN_LANE)).close() is None
 
 
+def test_a_body_is_asked_for_its_bytes() -> None:
+    """``bytes()`` of a response, as a Django response has it, is that of the application's own."""
+
+    class Response:
+        def __iter__(self) -> Iterator[bytes]:
+            return generator()
+
+        def __bytes__(self) -> bytes:
+            return b"all of it"
+
+    assert bytes(served(Response(), dict(IN_LANE))) == b"all of it"
+
+
 def test_a_lane_entered_by_a_generator_lasts_over_its_yields() -> None:
     """A body that enters a lane by hand has it after each yield, and its server never."""
 

@@ -72,11 +72,19 @@ def _inject(request: Any, url: Any, headers_type: Any) -> None:
     carried = sending(url.hostname or "", own.get("Authorization") or "", url.query)
     added = [] if carried is None else _runtime.wire.additions(carried, own.get)
     if added:
-        headers = headers_type(own)
+        headers = copied(own, headers_type)
         headers.own = own
         for name, value in added:
             headers[name] = value
         request.headers = headers
+
+
+def copied(headers: Any, kind: Any) -> Any:
+    """A copy of tornado's ``HTTPHeaders`` that looks at none of them: what is not allowed there, tornado itself will say."""
+    copy = kind()
+    for name, value in vars(headers).items():
+        setattr(copy, name, value.copy() if isinstance(value, dict) else value)
+    return copy
 
 
 def _headers_type(plain: Any) -> Any:

@@ -15,6 +15,7 @@ from ... import _log, _runtime
 from ..._context import CARRIED, reset
 from ..._hop import sending
 from ..._policy import host_of
+from .tornado import copied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ def _prepared(client: Any, request: Any, callback: Callable[[Any], None]) -> Cal
     carried = sending(host_of(request.url), own.get("Authorization") or "", request.url)
     added = [] if carried is None else _runtime.wire.additions(carried, own.get)
     if added:
-        request.headers = own.copy()
+        request.headers = copied(own, type(own))
         for name, value in added:
             request.headers[name] = value
     if not following:

@@ -138,6 +138,9 @@ class Body:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._body, name)
 
+    def __bytes__(self) -> bytes:  # which Django's responses have
+        return bytes(self._body)
+
 
 class SizedBody(Body):
     """A body that knows its length, from which a server may conclude ``Content-Length``."""
