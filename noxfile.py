@@ -11,6 +11,7 @@ nox.options.stop_on_first_error = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
+FLOORS = nox.project.load_toml("tests/matrix/floors.toml")
 
 
 def install(session: nox.Session, *groups: str) -> None:
@@ -44,6 +45,19 @@ def tests_niquests(session: nox.Session) -> None:
     """niquests, in an environment of its own: urllib3-future, on which it runs, takes the place of urllib3."""
     install(session, "niquests")
     session.run("python", "-m", "pytest", "tests/with_niquests", *session.posargs)
+
+
+@nox.session
+@nox.parametrize(
+    "python,library", [(floor.get("python", PYTHONS[0]), name) for name, floor in FLOORS.items()], ids=list(FLOORS)
+)
+def floors(session: nox.Session, library: str) -> None:
+    """The matrix on the oldest version of each library: ``"floors(flask)"`` for one, ``floors`` for all."""
+    floor = FLOORS[library]
+    pins = [f"{library}=={floor['version']}", *floor.get("with", [])]
+    session.install("-q", ".", *nox.project.dependency_groups(PYPROJECT, "floors"), *pins)
+    select = ["-k", floor["select"]] if "select" in floor else []
+    session.run("python", "-m", "pytest", *floor["tests"], *select, *session.posargs)
 
 
 @nox.session
