@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 import threading
 from typing import TYPE_CHECKING
@@ -206,6 +207,41 @@ def test_a_call_without_lane_from_a_worker_is_counted_and_explained(debug: pytes
     in_worker(call)
     assert lanebaggage.stats()["lost_in_thread"] == before + 1
     assert "in no lane, from the thread 'flusher', which was started in lane s2: a daemon thread" in debug.text
+
+
+def test_a_thread_that_a_worker_starts_is_one_too(debug: pytest.LogCaptureFixture) -> None:
+    """A call without a lane is found in a thread that a worker of the lane has started, daemon or not."""
+    before = lanebaggage.stats()["lost_in_thread"]
+
+    def start_another() -> None:
+        another = threading.Thread(target=call, name="another")
+        another.start()
+        another.join()
+
+    in_worker(start_another)
+    assert lanebaggage.stats()["lost_in_thread"] == before + 1
+    assert "in no lane, from the thread 'another', which was started in lane s2" in debug.text
+
+
+def test_a_low_level_thread_is_a_worker(debug: pytest.LogCaptureFixture) -> None:
+    """A call from a thread of ``_thread`` that was started in a lane is found, until that thread ends."""
+    before = lanebaggage.stats()["lost_in_thread"]
+    ended = threading.Event()
+
+    def work(*arguments: object, **more: object) -> None:
+        seen.append((arguments, more))
+        call()
+        ended.set()
+
+    seen: list[object] = []
+    with lanebaggage.lane("s2"):
+        _thread.start_new_thread(work, (1,), {"a": 2})
+    assert ended.wait(30)
+    assert seen == [((1,), {"a": 2})]
+    assert lanebaggage.stats()["lost_in_thread"] == before + 1
+    assert "which was started in lane s2" in debug.text
+    with pytest.raises(TypeError):
+        _thread.start_new_thread(7, ())  # type: ignore[arg-type] # wrong on purpose
 
 
 def test_a_worker_that_enters_a_lane_loses_nothing(debug: pytest.LogCaptureFixture) -> None:

@@ -78,8 +78,9 @@ def _lost(host: str, thread: str, lane: str) -> None:
     name = thread[:60] if thread.isascii() and thread.isprintable() else "?"
     _log(
         _place(),
-        f"a call to {_host(host)} in no lane, from the thread {name!r}, which was started in lane {lane}: a daemon "
-        f"thread serves others too and keeps no lane; enter it for each job: with lanebaggage.lane(name)",
+        f"a call to {_host(host)} in no lane, from the thread {name!r}, which was started in lane {lane}: a "
+        f"daemon thread, or one of _thread, serves others too and keeps no lane; enter it for each job: "
+        f"with lanebaggage.lane(name)",
     )
 
 

@@ -6,6 +6,8 @@ replaced by one that reports only as long as there is a watcher.
 
 from __future__ import annotations
 
+from _thread import get_ident
+
 from . import _log
 from ._stats import counts
 
@@ -28,6 +30,9 @@ watchers: tuple[Watcher, ...] = ()
 
 workers = False
 """Whether a worker was ever started while a lane was active."""
+
+_low_level: dict[int, str] = {}
+"""By identifier, the same of threads that have no object: those of ``_thread``, while they run."""
 
 lost: Callable[[str, str, str], None] | None = None
 """Told of a call without a lane from such a worker; the debug mode's."""
@@ -122,13 +127,38 @@ def worker_started(thread: Any, lane: str | None) -> None:
         workers = True
 
 
+def low_level_worker(function: Callable[..., object], lane: str) -> Callable[..., object]:
+    """A function for a thread of ``_thread`` that is started by a request in a lane, and keeps none."""
+    global workers
+    workers = True
+
+    def run(*args: Any, **kwargs: Any) -> object:
+        number = get_ident()
+        _low_level[number] = lane
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _low_level.pop(number, None)
+
+    return run
+
+
+def started_in() -> str | None:
+    """The lane that was active when the worker that runs here was started, or None where no such worker runs."""
+    lane = _low_level.get(get_ident())
+    if lane is None:
+        import threading
+
+        lane = getattr(threading.current_thread(), _STARTED_IN, None)
+    return lane
+
+
 def without_lane(host: str) -> None:
     """Count a call that carries nothing where it comes from such a worker."""
-    import threading
-
-    thread = threading.current_thread()
-    lane = getattr(thread, _STARTED_IN, None)
+    lane = started_in()
     if lane is not None:
         counts.lost_in_thread += 1
         if lost is not None:
-            lost(host, thread.name, lane)
+            import threading
+
+            lost(host, threading.current_thread().name, lane)

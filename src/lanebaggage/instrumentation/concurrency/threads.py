@@ -4,10 +4,13 @@
 creator made a daemon outlives the request on purpose and serves others: a flusher, a poller, a queue's worker. It starts
 with no lane, so that it never keeps the one of the request that happened to start it. Being a daemon only because the
 starting thread is one does not count. ``Thread(context=...)`` of Python 3.14 is the creator's own word and is kept; where
-threads inherit the whole context (``sys.flags.thread_inherit_context``), the same rule replaces the inherited lane.
+threads inherit the whole context (``sys.flags.thread_inherit_context``), the same rule replaces the inherited lane. A thread
+of ``_thread`` counts as such a worker, and so does what a worker starts.
 """
 
 from __future__ import annotations
+
+import _thread
 
 from ... import _watch
 from ..._context import CARRIED, UNSET
@@ -28,6 +31,18 @@ def install(threading: Any, patch: Patcher) -> None:
     patch.method(threading.Thread, "__init__", _init)
     patch.descriptor(threading.Thread, "daemon", _daemon)
     patch.method(threading.Thread, "start", _starter(threading))
+    patch.method(_thread, "start_new_thread", _low_level)
+
+
+def _low_level(original: Any, gate: Gate) -> Any:
+    def start_new_thread(function: Any, *args: Any) -> Any:
+        if gate.on:
+            carried = CARRIED.get()
+            if carried is not None and carried.lane is not None and callable(function):
+                function = _watch.low_level_worker(function, carried.lane)
+        return original(function, *args)
+
+    return start_new_thread
 
 
 def _init(original: Any, gate: Gate) -> Any:
@@ -52,6 +67,8 @@ def _starter(threading: Any) -> Any:
     def make(original: Any, gate: Gate) -> Any:
         def start(self: Any) -> None:
             carried = CARRIED.get()
+            if carried is UNSET and _watch.workers and gate.on:
+                _watch.worker_started(self, _watch.started_in())
             if not gate.on or carried is UNSET or getattr(self, "_context", None) is not None:
                 return original(self)  # type: ignore[no-any-return]
             if getattr(self, WORKER, False) and not isinstance(self, threading.Timer):
