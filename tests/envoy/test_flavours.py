@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import threading
 from http.client import HTTPConnection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from differential.wire import Servers
 from lanebaggage.mesh import Mesh
-from lanebaggage.mesh.envoy_process import find_envoy
 from lanebaggage.routing import LaneGroup, ServiceRef
 from lanebaggage.routing.envoy import Endpoint, Options, Sidecar, bootstrap
 from mesh.chain import ACCEPTANCE, EXPECTED, declare, instrument, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("scenario", ["scenario-2", "service-fallback", "strict"])
@@ -65,7 +61,7 @@ def servers() -> Iterator[Servers]:
 
 @pytest.mark.parametrize("flavour", ["plain", "istio"])
 @pytest.mark.parametrize("header", ["x-lane", "baggage"])
-def test_the_written_configuration_runs_without_a_mesh(flavour: str, header: str, servers: Servers, tmp_path: Path) -> None:
+def test_the_written_configuration_runs_without_a_mesh(flavour: str, header: str, servers: Servers, alone: Any) -> None:
     """One file, started with ``envoy -c``: gateway and sidecar route by lane and fall back."""
     group = LaneGroup.simple(baseline="s1", lanes={"s1": ["a", "b"], "s2": ["a"]}, trace_header=header, route_header="x-lane")
     ports = dict(zip((("a", "s1"), ("a", "s2"), ("b", "s1")), servers.open(3), strict=True))
@@ -78,42 +74,19 @@ def test_the_written_configuration_runs_without_a_mesh(flavour: str, header: str
         gateway_port=0,
         admin_port=0,
     )
-    (tmp_path / "envoy.json").write_text(json.dumps(made))
-    admin = tmp_path / "admin"
-    flags = ["--admin-address-path", str(admin), "--disable-hot-restart", "--concurrency", "1", "-l", "error"]
-    with subprocess.Popen([str(find_envoy()), "-c", str(tmp_path / "envoy.json"), *flags]) as envoy:
-        try:
-            listeners = listening(admin)
-            carried = {"x-lane": "s2"} if header == "x-lane" else {"baggage": "a=1,x-lane=s2"}
-            for listener, host, headers, served in (
-                ("gateway", "shop.example", {"x-lane": "s2"}, ("a", "s2")),
-                ("gateway", "shop.example", {}, ("a", "s1")),
-                ("sidecars", "a", carried, ("a", "s2")),
-                ("sidecars", "b:8000", carried, ("b", "s1")),
-                ("sidecars", "a.default.svc", {}, ("a", "s1")),
-            ):
-                port, arrived, _ = ask(listeners[listener], {"Host": host, **headers})
-                assert port == ports[served]
-                if listener == "gateway":
-                    assert dict(arrived)["x-lane"] == (headers.get("x-lane") or "s1")
-        finally:
-            envoy.terminate()
-
-
-def listening(admin: Path) -> dict[str, int]:
-    """Ports of the listeners, once Envoy is ready."""
-    pause = threading.Event()
-    for _ in range(1000):
-        try:
-            host, _, port = admin.read_text().rpartition(":")
-            connection = HTTPConnection(host, int(port), timeout=10)
-            connection.request("GET", "/listeners?format=json")
-            found = json.loads(connection.getresponse().read())["listener_statuses"]
-            connection.close()
-            return {one["name"]: one["local_address"]["socket_address"]["port_value"] for one in found}
-        except (OSError, ValueError, KeyError):
-            pause.wait(0.01)
-    raise AssertionError("Envoy did not start")
+    carried = {"x-lane": "s2"} if header == "x-lane" else {"baggage": "a=1,x-lane=s2"}
+    with alone(made) as listeners:
+        for listener, host, headers, served in (
+            ("gateway", "shop.example", {"x-lane": "s2"}, ("a", "s2")),
+            ("gateway", "shop.example", {}, ("a", "s1")),
+            ("sidecars", "a", carried, ("a", "s2")),
+            ("sidecars", "b:8000", carried, ("b", "s1")),
+            ("sidecars", "a.default.svc", {}, ("a", "s1")),
+        ):
+            port, arrived, _ = ask(listeners[listener], {"Host": host, **headers})
+            assert port == ports[served]
+            if listener == "gateway":
+                assert dict(arrived)["x-lane"] == (headers.get("x-lane") or "s1")
 
 
 def ask(port: int, headers: dict[str, str]) -> list:

@@ -154,14 +154,14 @@ def test_what_envoy_rejects_is_an_error_in_its_own_words() -> None:
         envoy.stop()
 
 
-def test_a_bad_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Envoy's own message is in the error, without the configuration that it repeats, and nothing is left."""
     made = envoy_process.base(admin=("127.0.0.1", 0)) | {"no_such_field": {}}
     monkeypatch.setattr(envoy_process, "base", lambda **_: made)
-    before = set(Path(envoy_process.tempfile.gettempdir()).glob("lanebaggage-envoy-*"))
+    monkeypatch.setattr(envoy_process.tempfile, "tempdir", str(tmp_path))
     with pytest.raises(MeshError, match=r"did not start: .*no_such_field"):
         Envoy()
-    assert set(Path(envoy_process.tempfile.gettempdir()).glob("lanebaggage-envoy-*")) == before
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_envoy_the_message_has_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:

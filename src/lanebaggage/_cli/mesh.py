@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import threading
 import time
+from collections import deque
+from functools import partial
+from itertools import takewhile
+from operator import is_not
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.text import Text
 
+from .. import auto_instrument
 from ..mesh import Mesh
 from ..mesh.report import BAD, QUIET, lane_style
 from ..mesh.services_file import read_services
+from ..mesh.topology import headers_of
 from .help import examples
 
 if TYPE_CHECKING:
@@ -27,6 +34,8 @@ if TYPE_CHECKING:
 ENGINES = ("sockets", "envoy", "envoy-health", "envoy-istio")
 LOOK_SECONDS = 0.1
 """How often there is a look at what has happened."""
+LAST_LINES = 20
+"""Of what a service printed that has ended."""
 
 
 @click.group(epilog=examples("lanebaggage mesh up lanes.yaml services.yaml"))
@@ -45,7 +54,8 @@ def mesh() -> None:
 @click.option("--engine", type=click.Choice(ENGINES), default="sockets", show_default=True, help="What carries the requests.")
 @click.option("--group", metavar="NAME", help="The lane group, where LANES holds several.")
 @click.option("--write", type=click.Path(file_okay=False), help="Write Envoy's configuration into this directory.")
-def up(lanes: str, services: str, engine: str, group: str | None, write: str | None) -> None:
+@click.option("--output/--no-output", default=True, show_default=True, help="Show what the services print.")
+def up(lanes: str, services: str, engine: str, group: str | None, write: str | None, output: bool) -> None:
     """Start the services in the file SERVICES, in the lanes of the file or directory LANES.
 
     Each service is a command that is started here, or an address elsewhere, so that only what you change has to run on your
@@ -53,19 +63,39 @@ def up(lanes: str, services: str, engine: str, group: str | None, write: str | N
     MOCKB_SERVICE_PORT, or, started by lanebaggage run, by name resolution. Ends with Ctrl-C.
     """
     console = Console(highlight=False, soft_wrap=True)
-    ended = threading.Event()
+    ready, ended = threading.Event(), threading.Event()
+
+    def interrupt(*_: object) -> None:
+        """Ends what is waited for; what is being ended already goes on being ended."""
+        if not ended.is_set():
+            ended.set()
+            if not ready.is_set():
+                raise KeyboardInterrupt
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, interrupt)
     with Mesh.from_yaml(lanes, group=group, engine=engine) as running:
-        for entry in read_services(services):
-            running.service(str(entry.service), {entry.version: entry.app}, labels={entry.version: entry.labels})
+        _declare(running, services)
+        console.print(Text(f"starting {', '.join(map(str, running.topology.instances))}", QUIET))
         running.start(progress=lambda instance: console.print(_ready(running, instance)))
         if write is not None:
             _write(running, Path(write), console)
         console.print(Text.assemble("gateway  ", (str(running.gateway), "bold")))
         sidecar = running.engine.address_for(None)
-        console.print(Text(f"straight to a service: HTTP_PROXY={sidecar} curl http://SERVICE/", QUIET))
-        _watch(running, console, ended)
+        console.print(Text(f"straight to a service: curl -x {sidecar} http://SERVICE/", QUIET))
+        ready.set()
+        _watch(running, console, ended, output)
+
+
+def _declare(running: Mesh, services: str) -> None:
+    """The services of a file; applications that it names by an import string run in this process, and so does lanebaggage."""
+    entries = read_services(services)
+    if any(isinstance(entry.app, str) and "://" not in entry.app for entry in entries):
+        sys.path.insert(0, str(Path(services).resolve().parent))
+        headers: dict[str, Any] = dict(headers_of(running.topology.current.group))
+        auto_instrument(**headers)
+    for entry in entries:
+        running.service(str(entry.service), {entry.version: entry.app}, labels={entry.version: entry.labels})
 
 
 def _ready(running: Mesh, instance: Instance) -> Text:
@@ -80,21 +110,43 @@ def _write(running: Mesh, directory: Path, console: Console) -> None:
 
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "envoy.json"
-    file.write_text(json.dumps(written(running.topology), indent=2) + "\n", encoding="utf-8")
+    options = getattr(running.engine, "options", {})
+    file.write_text(json.dumps(written(running.topology, options), indent=2) + "\n", encoding="utf-8")
     console.print(Text(f"wrote {file}: envoy -c {file}", QUIET))
 
 
-def _watch(running: Mesh, console: Console, ended: threading.Event) -> None:
-    """Print each call as it ends, and take out what has ended by itself."""
-    shown: set[str] = set()
+def _watch(running: Mesh, console: Console, ended: threading.Event, output: bool) -> None:
+    """Print each call as it ends and what services print, and take out what has ended by itself."""
+    last: dict[Instance, deque[str]] = {}
+    waiting: list[Call] = []
+    newest: Call | None = None
     while not ended.wait(LOOK_SECONDS):
-        for call in running.calls:
-            if call.id not in shown and call.roots and all(hop.duration is not None for hop in call.hops):
-                shown.add(call.id)
-                console.print(Text.assemble(*_line(call)))
-        for instance, output in running.engine.ended():
+        gone = running.engine.ended()  # before what they print is looked at, which is their last then
+        for instance, line in running.engine.printed():
+            last.setdefault(instance, deque(maxlen=LAST_LINES)).append(line)
+            if output:
+                console.print(_printed(instance, line))
+        calls = running.calls
+        waiting += reversed([*takewhile(partial(is_not, newest), reversed(calls))])
+        newest = calls[-1] if calls else None
+        complete = [call for call in waiting if _complete(call)]
+        waiting = [call for call in waiting if call not in complete]
+        for call in complete:
+            console.print(Text.assemble(*_line(call)))
+        for instance, status in gone:
             running.stop(str(instance.service), version=instance.version)
-            console.print(Text(f"{instance} has ended{': ' + output if output else ''}", BAD))
+            console.print(Text(f"{instance} has ended with status {status}", BAD))
+            for line in () if output else last.get(instance, ()):
+                console.print(_printed(instance, line))
+
+
+def _complete(call: Call) -> bool:
+    return bool(call.roots) and all(hop.duration is not None for hop in call.hops)
+
+
+def _printed(instance: Instance, line: str) -> Text:
+    """A line of a service, with its colours, and without what would move the cursor."""
+    return Text.assemble((f"{instance} | ", QUIET), Text.from_ansi(line))
 
 
 def _line(call: Call) -> Iterator[tuple[str, str]]:

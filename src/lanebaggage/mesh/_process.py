@@ -18,6 +18,7 @@ from .apps import Command
 from .hops import HOP_HEADER
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Mapping
 
     from ..routing import ServiceRef
@@ -31,6 +32,8 @@ _SHOWN: Final = 4096
 
 _PROXIES: Final = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy")
 _LOCAL: Final = "127.0.0.1,localhost,::1"
+_UNBUFFERED: Final = {"PYTHONUNBUFFERED": "1"}
+"""What a Python program prints is there at once, though it goes to no terminal."""
 
 
 class Process:
@@ -57,12 +60,21 @@ class Process:
         self.variables = env
         """Of the mesh, as it was started with."""
         self._printed = ""
+        self._told = 0
         kept = {name: value for name, value in os.environ.items() if name not in _PROXIES}
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         try:
             self._process = subprocess.Popen(  # noqa: S603 - what the user declared
                 args,
-                env={**kept, "NO_PROXY": _LOCAL, "no_proxy": _LOCAL, "PORT": str(port), **env, **instance.app.env},
+                env={
+                    **_UNBUFFERED,
+                    **kept,
+                    "NO_PROXY": _LOCAL,
+                    "no_proxy": _LOCAL,
+                    "PORT": str(port),
+                    **env,
+                    **instance.app.env,
+                },
                 cwd=instance.app.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
@@ -74,9 +86,10 @@ class Process:
             raise MeshError(f"{instance} cannot be started: {error}") from error
         _watchdog.watch(f"-{self._process.pid}")
 
-    def wait(self) -> None:
+    def wait(self, given_up: threading.Event) -> None:
         """Wait until it listens.
 
+        :param given_up: set when nobody waits for it any more; it is ended then.
         :raises MeshError: it ended, or did not listen in time; with the last it printed.
         """
         assert self._instance.address is not None
@@ -87,6 +100,9 @@ class Process:
                     return
             if self._process.poll() is not None:
                 raise MeshError(f"{self._instance} ended with status {self._process.returncode} as it started{self._last()}")
+            if given_up.is_set():
+                self.stop()
+                raise MeshError(f"{self._instance} was ended as it started, since another service failed")
             if time.monotonic() > until:
                 self.stop()
                 raise MeshError(
@@ -101,10 +117,17 @@ class Process:
     @property
     def running(self) -> bool:
         """Whether it has not ended."""
-        return self._process.poll() is None
+        return self.status is None
+
+    @property
+    def status(self) -> int | None:
+        """What it ended with, the number of a signal with a minus before it; None while it runs."""
+        return self._process.poll()
 
     def stop(self) -> None:
         """End it with every process of its group."""
+        if self._output.closed:  # done already, and its number may be another's by now
+            return
         self._signal(signal.SIGTERM)
         try:
             self._process.wait(_END_SECONDS)
@@ -120,9 +143,27 @@ class Process:
         """The last that it printed."""
         if self._output.closed:
             return self._printed
-        self._output.seek(0, os.SEEK_END)
-        self._output.seek(max(0, self._output.tell() - _SHOWN))
-        return self._output.read().decode("utf-8", "replace").strip()
+        return self._read(max(0, self._size - _SHOWN)).decode("utf-8", "replace").strip()
+
+    def lines(self) -> list[str]:
+        """What it printed since this was asked last, as far as lines are complete; the rest too once it has ended."""
+        if self._output.closed:
+            return []
+        ended = not self.running
+        new = self._read(self._told)
+        whole = new if ended else new[: new.rfind(b"\n") + 1]
+        self._told += len(whole)
+        return whole.decode("utf-8", "replace").splitlines()
+
+    @property
+    def _size(self) -> int:
+        return os.fstat(self._output.fileno()).st_size
+
+    def _read(self, start: int) -> bytes:
+        if hasattr(os, "pread"):  # leaves alone the position that is shared with the process, where it prints next
+            return os.pread(self._output.fileno(), max(0, self._size - start), start)
+        self._output.seek(start)
+        return self._output.read()
 
     def _last(self) -> str:
         text = self.output()

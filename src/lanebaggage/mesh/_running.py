@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from typing import TYPE_CHECKING, Final, Protocol
 
+from .._errors import MeshError
 from ._process import Process, variables
 from ._servers import ASGIServer, WSGIServer
 from .apps import ASGI, WSGI, Address, Command
@@ -47,23 +48,32 @@ class Running:
         self._reached = reached
         self._servers: dict[Instance, _Server] = {}
         self._starting: ThreadPoolExecutor | None = None
+        self._given_up = threading.Event()
         self._closed = False
 
     def start(self, instances: Iterable[Instance], progress: Progress) -> None:
-        """Start instances, all at once, and wait until they listen."""
+        """Start instances, all at once, and wait until they listen; when one fails, the others are not waited for."""
         waiting = list(instances)
         failures: list[BaseException] = []
+        given_up = self._given_up = threading.Event()
 
         def start(instance: Instance) -> None:
             try:
-                self._start(instance)
+                self._start(instance, given_up)
                 progress(instance)
             except Exception as error:
                 failures.append(error)
+                given_up.set()
 
-        with ThreadPoolExecutor(max(len(waiting), 1), "lanebaggage-mesh-start") as self._starting:
+        self._starting = ThreadPoolExecutor(max(len(waiting), 1), "lanebaggage-mesh-start")
+        try:
             for instance in waiting:
                 self._starting.submit(Context().run, start, instance)
+            self._starting.shutdown()
+        except BaseException:  # somebody does not want to wait
+            given_up.set()
+            self._starting.shutdown(cancel_futures=True)
+            raise
         if failures:
             raise failures[0]
 
@@ -74,7 +84,7 @@ class Running:
             return
         if server is not None:
             server.stop()
-        self._start(instance)
+        self._start(instance, threading.Event())
 
     def stop(self, instance: Instance) -> None:
         """Stop an instance once it has served what it is serving; five seconds of that at most."""
@@ -87,14 +97,20 @@ class Running:
         if running is not None:
             running.stop()
 
-    def ended(self) -> list[tuple[Instance, str]]:
-        """The commands that have ended by themselves, with the last that they printed."""
+    def ended(self) -> list[tuple[Instance, int]]:
+        """The commands that have ended by themselves, with their status."""
         processes = [(instance, one) for instance, one in self._servers.items() if isinstance(one, Process)]
-        return [(instance, one.output()) for instance, one in processes if not one.running]
+        return [(instance, status) for instance, one in processes if (status := one.status) is not None]
+
+    def printed(self) -> list[tuple[Instance, str]]:
+        """The lines that commands have printed since this was asked last."""
+        processes = [(instance, one) for instance, one in self._servers.items() if isinstance(one, Process)]
+        return [(instance, line) for instance, one in processes for line in one.lines()]
 
     def close(self) -> None:
         """Stop everything, what is just being started too: an interrupt may come at any time."""
         self._closed = True
+        self._given_up.set()
         self._stop_all()
         if self._starting is not None:
             self._starting.shutdown(wait=True, cancel_futures=True)
@@ -106,9 +122,9 @@ class Running:
                 pool.submit(Context().run, running.stop)
         self._servers.clear()
 
-    def _start(self, instance: Instance) -> None:
-        if self._closed:
-            return
+    def _start(self, instance: Instance, given_up: threading.Event) -> None:
+        if self._closed or given_up.is_set():
+            raise MeshError(f"{instance} was not started: the mesh is being closed, or another service failed")
         app = instance.app
         running = self._servers.get(instance)
         if running is not None and running.running and not isinstance(app, Command):
@@ -128,4 +144,4 @@ class Running:
                 running.stop()
             process = Process(instance, env, {ref.name: f"{host}:{port}" for ref, (host, port) in services.items()})
             self._servers[instance] = process
-            process.wait()
+            process.wait(given_up)

@@ -94,8 +94,11 @@ class Engine(Protocol):
     def end(self, instance: Instance) -> None:
         """End for good what runs of an instance that is no longer declared."""
 
-    def ended(self) -> list[tuple[Instance, str]]:
-        """The commands that have ended by themselves, with the last that they printed."""
+    def ended(self) -> list[tuple[Instance, int]]:
+        """The commands that have ended by themselves, with their status."""
+
+    def printed(self) -> list[tuple[Instance, str]]:
+        """The lines that commands have printed since this was asked last."""
 
     def changed(self) -> None:
         """Services or lanes have changed; ``traffic.topology.current`` has the new state."""

@@ -147,9 +147,13 @@ class EnvoyMesh:
         self._running.stop(instance)
         self._known.remove(instance)
 
-    def ended(self) -> list[tuple[Instance, str]]:
-        """The commands that have ended by themselves, with the last that they printed."""
+    def ended(self) -> list[tuple[Instance, int]]:
+        """The commands that have ended by themselves, with their status."""
         return self._running.ended()
+
+    def printed(self) -> list[tuple[Instance, str]]:
+        """The lines that commands have printed since this was asked last."""
+        return self._running.printed()
 
     def changed(self) -> None:
         """Have Envoy take the services and lanes as they are now; the next request says what is wrong with them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import MeshError
 from ..routing.envoy import GATEWAY, Configuration, Endpoint, Options, Relay, Sidecar, bootstrap
@@ -128,7 +128,7 @@ class Layout:
         return {name: (made.endpoint_path(name), one) for name, one in made.assignments(endpoints).items()}
 
     def _endpoint(self, instance: Instance) -> list[Endpoint]:
-        found = endpoints_of(self.state, instance, self._known.names[instance])
+        found = endpoints_of(self.state, instance, self._known.names[instance], _resolved(instance))
         if instance in self._known.held:
             address, port = self._known.held[instance]
             found = [replace(one, address=address, port=port) for one in found]
@@ -156,16 +156,23 @@ class Layout:
         return f"{self._known.names[instance]} > {service}"
 
 
-def written(topology: Topology) -> dict[str, object]:
-    """The configuration of a mesh as it is, as one file that Envoy can be started with elsewhere."""
+def written(topology: Topology, options: Mapping[str, Any]) -> dict[str, object]:
+    """The configuration of a mesh as it is, as one file that Envoy can be started with elsewhere.
+
+    :param options: of :class:`~lanebaggage.routing.envoy.Options`, which make an engine what it is.
+    """
     state = topology.current
-    endpoints = [endpoint for one in topology.instances for endpoint in endpoints_of(state, one, name_of(one))]
-    return bootstrap(state.group, options=Options(**topology.settings), endpoints=endpoints)
+    endpoints = [
+        endpoint
+        for one in topology.instances
+        if one.address is not None
+        for endpoint in endpoints_of(state, one, name_of(one), one.address)
+    ]
+    return bootstrap(state.group, options=Options(**topology.settings, **options), endpoints=endpoints)
 
 
-def endpoints_of(state: Compiled, instance: Instance, name: str) -> list[Endpoint]:
+def endpoints_of(state: Compiled, instance: Instance, name: str, where: tuple[str, int] | None) -> list[Endpoint]:
     """An instance as an endpoint; none while it is nowhere."""
-    where = _resolved(instance)
     if where is None:
         return []
     group = state.group

@@ -92,8 +92,12 @@ class InProcess:
         if application is not None:
             application.stop()
 
-    def ended(self) -> list[tuple[Instance, str]]:
+    def ended(self) -> list[tuple[Instance, int]]:
         """None: nothing runs in a process of its own."""
+        return []
+
+    def printed(self) -> list[tuple[Instance, str]]:
+        """None, for the same reason."""
         return []
 
     def changed(self) -> None:

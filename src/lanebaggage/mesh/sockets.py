@@ -95,9 +95,13 @@ class Sockets:
             addresses.append(self._sidecars.pop(instance))
         self._thread.call(self._proxy.close_listeners(addresses))
 
-    def ended(self) -> list[tuple[Instance, str]]:
-        """The commands that have ended by themselves, with the last that they printed."""
+    def ended(self) -> list[tuple[Instance, int]]:
+        """The commands that have ended by themselves, with their status."""
         return self._running.ended()
+
+    def printed(self) -> list[tuple[Instance, str]]:
+        """The lines that commands have printed since this was asked last."""
+        return self._running.printed()
 
     def changed(self) -> None:
         """The proxy asks for the state at each request."""
