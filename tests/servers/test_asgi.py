@@ -40,9 +40,10 @@ def lane_of(scope: Any, outside: Callable[[], Any] = lambda: None) -> tuple[str 
     return seen[0], seen[1]
 
 
-def test_headers_that_can_be_read_once_reach_the_application() -> None:
+@pytest.mark.parametrize("headers", [iter(HEADERS), map(iter, HEADERS)], ids=["headers", "each header"])
+def test_headers_that_can_be_read_once_reach_the_application(headers: Any) -> None:
     """ASGI allows any iterable: the application gets all headers although ours were looked for first."""
-    lane, scope = lane_of({"type": "http", "headers": iter(HEADERS)})
+    lane, scope = lane_of({"type": "http", "headers": headers})
     assert (lane, list(scope["headers"])) == ("s2", HEADERS)
 
 

@@ -24,7 +24,7 @@ def read(scope: Any) -> Carried | None:
         return UNSET
     headers = scope.get("headers") or ()
     if type(headers) is not list and type(headers) is not tuple:
-        headers = scope["headers"] = list(headers)  # ASGI allows any iterable, one that can be read once included
+        headers = scope["headers"] = [tuple(pair) for pair in headers]  # ASGI allows any iterables, those read once included
     carried = _runtime.wire.from_raw(headers)
     scope[ENTERED] = True
     return carried
