@@ -266,6 +266,26 @@ ROWS = [
         after=PODS.replace("app: mockb", "app: other"),
     ),
     row(
+        "baseline-incomplete",
+        "default/mockb falls back to lane s2, which does not have it",
+        BASE,
+        ("fallbackTarget: s1", "fallbackTarget: s1\n    serviceLevelFallbackTarget: {default/mockb: s2}  # HERE"),
+    ),
+    row(
+        "mode-unused",
+        "the group is strict",
+        BASE,
+        ("  isPermissive: true\n", ""),
+        ("Configuration:", "Configuration:  # HERE"),
+        severity=WARNING,
+    ),
+    row(
+        "misspelt", "isPermisive; there is no such", BASE, ("isPermissive: true", "isPermisive: true  # HERE"), severity=WARNING
+    ),
+    row("misspelt", "Write online", BASE, ("    online: true", "    onlin: true  # HERE"), severity=WARNING),
+    row("misspelt", "kind ASMSwimlane", BASE, after="---\nkind: ASMSwimlane\nspec: {}\n", severity=WARNING),
+    row("lane-name", "A.b", BASE, ("name: s2\n", "name: A.b  # HERE\n"), severity=WARNING),
+    row(
         "rule-offline",
         "r2 of lane s2 is not online",
         BASE,

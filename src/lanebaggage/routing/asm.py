@@ -75,11 +75,12 @@ def read(found: Sequence[Document], findings: list[Finding]) -> list[LaneGroup]:
         group = document.labels.get(GROUP_LABEL)
         if group is None:
             why = f"a lane joins its group by the label {GROUP_LABEL}, and has none"
-            fields.error("lane-without-group", "labels", f"lane {document.name}", why, f"Add labels: {{{GROUP_LABEL}: name}}")
+            what = f"lane {document.name or '(no name)'} is in no lane group"
+            fields.error("lane-without-group", "labels", what, why, f"Add labels: {{{GROUP_LABEL}: name}}")
         elif group not in names:
-            why = f"its group {group[:60]} is in none of the files"
+            what = f"the group {group[:60]} of lane {document.name} is in none of the files"
             fix = f"Add the {GROUP_KIND}, or correct the label {GROUP_LABEL}"
-            fields.error("lane-without-group", "labels", f"lane {document.name}", why, fix)
+            fields.error("lane-without-group", "labels", what, "a lane without its group does nothing", fix)
     groups = []
     seen: set[str] = set()
     for document in headers:
@@ -122,6 +123,10 @@ def _group(document: Document, lane_documents: list[Document], findings: list[Fi
     if permissive:
         _check_permissive(spec, mode, baseline, names)
         fallback = _service_fallback(mode.mapping("serviceLevelFallbackTarget"), services, names)
+    elif mode.node is not None and "isPermissive" not in spec:
+        what = "permissiveModeConfiguration is set, and isPermissive is not"
+        why = "the group is strict, and the rest of the configuration does nothing"
+        spec.warning("mode-unused", "permissiveModeConfiguration", what, why, "Write isPermissive: true, or take it out")
     ingress = spec.mapping("ingress")
     routing = ingress.mapping("ingressRouting")
     strategy = routing.text("ingressRoutingStrategy")
@@ -156,7 +161,7 @@ def _group(document: Document, lane_documents: list[Document], findings: list[Fi
         place=metadata.place_of("name"),
         places={
             **spec.places("services"),
-            **mode.places("fallbackTarget", "traceHeader", "routeHeader"),
+            **mode.places("fallbackTarget", "serviceLevelFallbackTarget", "traceHeader", "routeHeader"),
             **routing.places("ingressRoutingStrategy", "weightedRoutingRule"),
         },
     )
@@ -194,13 +199,13 @@ def _service_fallback(fields: Fields, services: tuple[ServiceRef, ...], names: l
     for key in fields.names():
         service = fields.made(key, service_named, key, services)
         lane = fields.text(key)
-        if lane and lane not in names:
+        if lane and names and lane not in names:
             what = f"the fallback of {key[:60]} is {lane[:60]}, which is no lane of the group"
             fields.error("missing-baseline", key, what, "a fallback ends in 503", f"Write one of {', '.join(names)}")
         elif service is not None and service not in services:
             what = f"a fallback for {key[:60]}"
             fields.warning("not-in-group", key, what, "the group has no such service, so it does nothing", "Correct the key")
-        elif service is not None and lane:
+        elif service is not None and lane in names:
             found[service] = lane
     return found
 

@@ -6,12 +6,14 @@ codes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from .._settings import BAGGAGE_MODE, TRACE_ID_MODE
 from .asm import GROUP_KIND, LANE_KIND, read
 from .check_routes import route_findings
 from .check_rules import rule_findings, weight_findings
+from .check_spelling import spelling_findings
 from .documents import documents
 from .errors import Finding, Place, RoutingError, error, warning
 from .istio import read_routes
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from .passthrough import PassThrough
     from .services import ServiceRef
     from .workloads import Workloads
+
+_DNS_LABEL: Final = re.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+"""RFC 1123, as Kubernetes has it."""
 
 
 def check(files: Iterable[tuple[str, str]]) -> list[Finding]:
@@ -60,6 +65,7 @@ def check(files: Iterable[tuple[str, str]]) -> list[Finding]:
         findings += rule_findings(group)
         findings += weight_findings(group)
         findings += _propagation(group, resources)
+    findings += spelling_findings(found)
     findings += _shared_services(groups)
     findings += route_findings(table)
     return sorted(dict.fromkeys(findings), key=lambda each: (order.get(each.place.file, 0), each.place.line, each.code))
@@ -72,6 +78,11 @@ def group_findings(group: LaneGroup, workloads: Workloads | None = None) -> Iter
     """
     yield from _members(group, workloads)
     yield from _selectors(group)
+    for lane in group.lanes:
+        if not _DNS_LABEL.fullmatch(lane.name):
+            what = f"lane {lane.name} has a name that is no DNS label"
+            why = "ASM names a subset after the lane, and Istio refuses one with such a name"
+            yield warning("lane-name", lane.place, what, why, "Use letters a-z, digits and hyphens, at most 63 of them")
     if group.mode == TRACE_ID_MODE and group.trace_header == "traceparent":
         what = "traceHeader is traceparent, in trace-ID mode"
         why = "its span part changes at every hop, so a sidecar that remembers the whole value finds no lane for it"
@@ -105,23 +116,28 @@ def _members(group: LaneGroup, workloads: Workloads | None) -> Iterator[Finding]
             if gone:
                 what = f"lane {lane.name} has no workload of {_names(gone)} labelled {labels}"
                 yield error("strict-lane-incomplete", place, what, why, fix)
-        elif lane.name == group.baseline:
-            yield from _baseline(group, lane, unlisted, gone)
-        elif gone:
-            what = f"lane {lane.name} lists {_names(gone)}, with no workload labelled {labels}"
-            why = "requests of the lane fall back there"
-            fix = "Deploy it, or take it off the lane"
-            yield warning("service-without-workload", place, what, why, fix)
+        else:
+            lacking = [service for service in (*unlisted, *gone) if group.fallback(service) == lane.name]
+            if lacking:
+                yield _no_way_back(group, lane, lacking)
+            elsewhere = [service for service in gone if service not in lacking]
+            if elsewhere:
+                what = f"lane {lane.name} lists {_names(elsewhere)}, with no workload labelled {labels}"
+                why = "requests of the lane fall back there"
+                fix = "Deploy it, or take it off the lane"
+                yield warning("service-without-workload", place, what, why, fix)
 
 
-def _baseline(group: LaneGroup, lane: Lane, unlisted: list[ServiceRef], gone: list[ServiceRef]) -> Iterator[Finding]:
-    missing = [service for service in (*unlisted, *gone) if not group.lane(group.fallback(service)).has(service)]
-    missing += [service for service in gone if group.fallback(service) == lane.name]
-    if missing:
-        what = f"the baseline lane {lane.name} has no {_names(missing)}"
-        why = "a request of a lane that lacks the service too ends in 503"
+def _no_way_back(group: LaneGroup, lane: Lane, lacking: list[ServiceRef]) -> Finding:
+    """The finding that services fall back to a lane that does not have them."""
+    why = "a request of a lane that lacks the service too ends in 503"
+    if lane.name == group.baseline:
+        what = f"the baseline lane {lane.name} has no {_names(lacking)}"
         fix = "Complete the baseline, or name another lane in serviceLevelFallbackTarget"
-        yield error("baseline-incomplete", lane.place_of("services"), what, why, fix)
+        return error("baseline-incomplete", lane.place_of("services"), what, why, fix)
+    what = f"{_names(lacking)} falls back to lane {lane.name}, which does not have it"
+    fix = "Complete the lane, or name another one"
+    return error("baseline-incomplete", group.place_of("serviceLevelFallbackTarget"), what, why, fix)
 
 
 def _selectors(group: LaneGroup) -> Iterator[Finding]:

@@ -141,7 +141,10 @@ class Fields:
         try:
             return make(*args, **kwargs)
         except RoutingError as refused:
-            self.error("value", name, f"{self._at(name)}: {refused}", "the value cannot be used", "See the field's description")
+            problem, _, way_out = str(refused).rpartition("; ")
+            what = f"{self._at(name)}: {problem or way_out}"
+            fix = f"{way_out[0].upper()}{way_out[1:]}" if problem else "Correct it"
+            self.error("value", name, what, "the mesh would not take it", fix)
             return None
 
     def _at(self, name: str) -> str:

@@ -61,7 +61,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
     except (re.error, OverflowError, RecursionError, ValueError) as error:
         if isinstance(error, RoutingError):
             raise
-        raise RoutingError(f"the regex {pattern!r} does not compile: {error}") from None
+        raise RoutingError(f"the regex {pattern!r} does not compile, {error}; close what is open, or escape it") from None
 
 
 class _Translation:
