@@ -68,6 +68,13 @@ def differential(session: nox.Session) -> None:
 
 
 @nox.session
+def upstream(session: nox.Session) -> None:
+    """Other libraries' own tests without lanebaggage, with it, and in a lane: ``-- requests flask``; all of them take hours."""
+    session.install("-q", "pip", "uv")
+    session.run("python", "tests/upstream/run.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Format and lint; changes nothing."""
     session.install("-q", *nox.project.dependency_groups(PYPROJECT, "lint"))
