@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Stopped:
-    """Instances that were stopped; as a context manager, they start again at the block's end."""
+    """Instances that were stopped; as a context manager, they start again at the block's end.
+
+    Those that were stopped before stay so.
+    """
 
     def __init__(self, again: Callable[[], None]) -> None:
         self._again = again
@@ -33,7 +36,10 @@ class Stopped:
 
 
 class Faulting:
-    """The part of a mesh that makes its instances misbehave. Each method takes a service, and a lane or version of it."""
+    """The part of a mesh that makes its instances misbehave.
+
+    Each method takes a service, and a lane or version of it; or the host of an :meth:`external <Mesh.external>` one.
+    """
 
     topology: Topology
     engine: Engine
@@ -51,12 +57,13 @@ class Faulting:
         :param version: of this version only.
         :raises MeshError: there is none.
         """
-        found = self._found(service, lane, version)
+        found = [instance for instance in self._found(service, lane, version) if instance.up]
         for instance in found:
             self.engine.set_available(instance, available=False)
 
         def again() -> None:
-            for instance in found:
+            while found:
+                instance = found.pop()
                 if instance in self.topology.instances and not instance.up:
                     self.engine.set_available(instance, available=True)
 

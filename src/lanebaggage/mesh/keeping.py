@@ -7,11 +7,12 @@ started once.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
-from .apps import Address, Command
+from .apps import ASGI, Address, Command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ..routing import ServiceRef
     from .topology import Instance
@@ -21,11 +22,19 @@ KEPT: Final = 32
 applications of its own, they would heap up."""
 
 
-class Kept:
-    """Instances that run undeclared."""
+_everywhere: Final[WeakSet[Kept]] = WeakSet()
 
-    def __init__(self) -> None:
+
+class Kept:
+    """Instances of one mesh that run undeclared.
+
+    :param end: ends what runs of one for good.
+    """
+
+    def __init__(self, end: Callable[[Instance], None]) -> None:
         self._instances: list[Instance] = []
+        self._end = end
+        _everywhere.add(self)
 
     def add(self, instances: Iterable[Instance]) -> None:
         """Keep instances that are no longer declared."""
@@ -42,11 +51,28 @@ class Kept:
                 return instance
         return None
 
-    def surplus(self) -> list[Instance]:
-        """Those to be ended, which are forgotten here."""
-        gone = self._instances[:-KEPT]
-        del self._instances[:-KEPT]
-        return gone
+    def end_surplus(self) -> None:
+        """End those that are too many."""
+        while len(self._instances) > KEPT:
+            self._end(self._instances.pop(0))
+
+    def forget(self) -> None:
+        """Forget all, whose engine ends them."""
+        self._instances.clear()
+
+
+def make_room(instance: Instance) -> None:
+    """End what is kept of an ASGI application, in any mesh, that is about to run as another instance.
+
+    What it holds, such as a client or a database pool, belongs to the event loop of whoever ran its lifespan last.
+    """
+    if not isinstance(instance.app, ASGI):
+        return
+    for kept in tuple(_everywhere):
+        for one in tuple(kept._instances):
+            if isinstance(one.app, ASGI) and one.app.app is instance.app.app:
+                kept._instances.remove(one)
+                kept._end(one)
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -18,7 +18,7 @@ from .external import VERSION as EXTERNAL
 from .external import External, ExternalHost
 from .faulting import Faulting
 from .hops import Recorder
-from .keeping import Kept
+from .keeping import Kept, make_room
 from .modes import Modes, one_group
 from .topology import Instance, Lanes, Topology, headers_of
 from .traffic import Traffic
@@ -68,7 +68,7 @@ class Mesh(Calling, Faulting, Asserting):
         self._traffic = Traffic(self.topology, self.recorder, seed)
         self.engine = engine_class(engine)(self._traffic)
         self._waiting: list[Instance] = []
-        self._kept = Kept()
+        self._kept = Kept(self.engine.end)
         self._externals: dict[ExternalHost, External] = {}
         self._faults = []
         self._may_lose = set()
@@ -152,6 +152,7 @@ class Mesh(Calling, Faulting, Asserting):
             instance = self._kept.take(ref, version, app, labels)
             if instance is None:
                 instance = Instance(ref, version, resolve(app, f"{ref.name} {version}"), labels, app)
+                make_room(instance)
             self.topology.add(instance)
             self._waiting.append(instance)
             self._changed = True
@@ -242,6 +243,7 @@ class Mesh(Calling, Faulting, Asserting):
         if not self._closed:
             self._closed = True
             self._end_faults()
+            self._kept.forget()
             self.engine.close()
             self._forwarding.undo()
             self._no_proxy.undo()
@@ -295,8 +297,7 @@ class Mesh(Calling, Faulting, Asserting):
             finally:
                 self._starting = False
                 self.engine.changed()
-            for instance in self._kept.surplus():
-                self.engine.end(instance)
+            self._kept.end_surplus()
 
     def _ready(self) -> None:
         """As :meth:`start`, but not for what calls a service while it is being started itself, which would wait for itself."""

@@ -197,6 +197,14 @@ class Topology:
         return list(lanes.versions) if isinstance(lanes, Lanes) else [lane.name for lane in lanes.lanes]
 
     @property
+    def members(self) -> tuple[ServiceRef, ...]:
+        """The services of the lane group, whether or not they are declared; none where it does not fit them."""
+        try:
+            return self.current.group.services if self.declared else ()
+        except MeshError:
+            return ()
+
+    @property
     def current(self) -> Compiled:
         """The state that requests are routed by.
 
@@ -228,20 +236,25 @@ class Topology:
     def find(self, service: str, *, lane: str | None = None, version: str | None = None) -> list[Instance]:
         """The instances of a service, of one lane or version or all of them.
 
+        :param service: its name; or the host of what is outside the mesh, which is in no lane.
         :raises MeshError: there is none.
         """
+        mine = [
+            one for one in self.instances if isinstance(one.service, ExternalHost) and one.service.name == plain_host(service)
+        ]
         try:
-            ref = ServiceRef.parse(service)
+            ref = None if mine else ServiceRef.parse(service)
         except RoutingError as error:
-            raise MeshError(str(error)) from error
-        mine = [instance for instance in self.instances if instance.service == ref]
+            raise MeshError(f"no instance of {service[:253]}, which is not declared: {error}") from error
+        mine = mine or [instance for instance in self.instances if instance.service == ref]
         found = [instance for instance in mine if version in (None, instance.version)]
         if lane is not None:
             selector = self._lane(lane).selector
             found = [instance for instance in found if instance.selected_by(selector)]
         if not found:
             has = ", ".join(instance.version for instance in mine) or "not declared"
-            wanted = f" in lane {lane}" if lane is not None else f" {version}" if version is not None else ""
+            wanted = f" {version}" if version is not None else ""
+            wanted += f" in lane {lane}" if lane is not None else ""
             raise MeshError(f"no instance of {service}{wanted}; {service} is {has}")
         return found
 
