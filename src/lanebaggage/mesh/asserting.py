@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._errors import MeshError
+from ..routing import RoutingError, ServiceRef, plain_host
+from .external import ExternalHost
 from .hops import Call, Path
 
 if TYPE_CHECKING:
@@ -59,6 +62,7 @@ class Asserting:
         :param version: this version of it.
         :param times: exactly so often; at least once unless given.
         :raises LaneAssertionError: it was not.
+        :raises MeshError: the mesh has no such service: nothing that is asserted of it could fail.
         """
         __tracebackhide__ = True
         found = self._hops(service, lane, version)
@@ -96,12 +100,31 @@ class Asserting:
     # --- inside
 
     def _hops(self, service: str, lane: str | None, version: str | None) -> list[Hop]:
+        wanted = self._names(service)
         return [
             hop
             for call in tuple(self.recorder.calls)
             for hop in call.hops
-            if hop.service == service and lane in (None, hop.lane) and version in (None, hop.version)
+            if (hop.service if hop.instance is None else str(hop.instance.service)) in wanted
+            and lane in (None, hop.lane)
+            and version in (None, hop.version)
         ]
+
+    def _names(self, service: str) -> tuple[str, ...]:
+        """The texts by which hops may name a service: in full where an instance served it, in short where none did."""
+        host = plain_host(service)
+        declared = list(dict.fromkeys(one.service for one in self.topology.instances))
+        if any(isinstance(one, ExternalHost) and one.name == host for one in declared):
+            return (host,)
+        try:
+            ref = ServiceRef.parse(service)
+        except RoutingError:
+            return (host,)  # outside the mesh, and called by nobody yet
+        names = str(ref), ref.name
+        if ref in (*declared, *self.topology.members) or "." in host:
+            return (*names, host)
+        known = ", ".join(str(one).removeprefix("default/") for one in declared) or "none"
+        raise MeshError(f"{service[:253]} is no service of this mesh; its services are {known}")
 
     def _fail(self, message: str, calls: Iterable[Call]) -> None:
         __tracebackhide__ = True
