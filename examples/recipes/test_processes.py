@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from lanebaggage.mesh import Mesh
 
 HERE = Path(__file__).parent
-PYTHON = [sys.executable, "-m", "lanebaggage", "run", "--", sys.executable, "-m", "gunicorn", "shop:app", "-b", "{bind}"]
+PYTHON = ["lanebaggage", "run", "--", "gunicorn", "shop:app", "-b", "{bind}"]
 NODE = ["node", "shop.js", "{port}"]
 
 pytestmark = pytest.mark.mesh(engine="sockets")

@@ -10,6 +10,7 @@ import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -29,7 +30,6 @@ from mesh.wire import SECONDS, upstream, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 SERVICE = """
     # A service without any library: calls the next one by its URL, or by the address in its environment or arguments.
@@ -89,6 +89,16 @@ def alive(pid: int) -> bool:
         with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123 - a zombie has ended, and waits for its parent
             return stat.read().split()[2] != "Z"
     return False
+
+
+def test_programs_of_this_environment_are_found(
+    mesh: Mesh, command: Callable[..., Command], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nobody has activated the environment, so that its scripts are not in the ``PATH``."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    started = command("mocka", "v1")
+    mesh.service("mocka", v1=Command([Path(sys.executable).name, *started.args[1:]], started.env))
+    assert mesh.get("mocka", "/name").text == "mocka v1"
 
 
 def test_processes_reach_services_by_url_by_variable_and_by_argument(mesh: Mesh, command: Callable[..., Command]) -> None:

@@ -6,9 +6,11 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import MeshError
@@ -69,6 +71,7 @@ class Process:
                 env={
                     **_UNBUFFERED,
                     **kept,
+                    "PATH": _programs(),
                     "NO_PROXY": _LOCAL,
                     "no_proxy": _LOCAL,
                     "PORT": str(port),
@@ -203,6 +206,13 @@ def variables(
         if variable not in os.environ:
             env[variable] = header
     return env
+
+
+def _programs() -> str:
+    """The ``PATH``, with the scripts of this environment first: pytest may run in one that nobody activated."""
+    path = os.environ.get("PATH", os.defpath)
+    own = str(Path(sys.executable).parent)
+    return path if own in path.split(os.pathsep) else f"{own}{os.pathsep}{path}"
 
 
 def _free_port() -> int:
