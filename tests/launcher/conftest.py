@@ -44,7 +44,7 @@ def wsgi(environ, start_response):
 
 async def bare(scope, receive, send):
     if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": call()})
 
 import flask

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from matrix.client_case import closed_port
+
 from .conftest import environment
 
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ SERVERS = {
     "uwsgi, bare": [*UWSGI, "--wsgi-file", "service.py", "--callable", "wsgi"],
     "uwsgi, bare, loaded by each worker": [*UWSGI, "--module", "service:wsgi", "--master", "-p", "2", "--lazy-apps"],
     "gunicorn, bare": ["gunicorn", "service:wsgi", *BIND],
+    "gunicorn gthread preload, bare": ["gunicorn", "service:wsgi", *BIND, "--preload", "--threads", "2"],
+    "gunicorn gevent preload": ["gunicorn", "service:app", *BIND, "--preload", "-k", "gevent"],
+    "hypercorn workers, bare": ["hypercorn", "service:bare", *BIND, "-w", "2"],
+    "granian workers, bare": ["granian", "service:bare", "--interface", "asgi", "--port", "PORT", "--workers", "2"],
     "waitress, bare": ["waitress-serve", "--listen", "127.0.0.1:0", "service:wsgi"],
     "uvicorn, bare, workers": ["uvicorn", "service:bare", "--port", "0", "--workers", "2"],
     "flask run": ["flask", "--app", "service", "run", "--port", "0"],
@@ -43,7 +49,8 @@ SERVERS = {
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_service_keeps_the_lane(serve: Any, upstream: Recorder, name: str) -> None:
     """Each request's lane reaches what the service calls, exactly once, and a request without one brings none."""
-    with serve(*SERVERS[name]) as get:
+    command = [str(closed_port()) if word == "PORT" else word for word in SERVERS[name]]
+    with serve(*command) as get:
         answers = [get(lane) for lane in ("s2", "s3", None)]
     assert [answer.split()[0] for answer in answers] == ["s2", "s3", "None"], "".join(get.log)
     assert upstream.values() == [["s2"], ["s3"], []]
