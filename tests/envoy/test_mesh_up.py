@@ -209,7 +209,7 @@ def test_what_a_service_prints_is_shown_as_it_prints_it(tmp_path: Path) -> None:
     path.write_text(json.dumps({"mocka": {"v1": [sys.executable, "-c", program, "{port}"]}}))
     up = Up(str(LANES), str(path))
     try:
-        assert up.wait_for("^gateway")
+        assert up.wait_for("^mockb is not in services.yaml: calls to it fail$")
         assert up.wait_for(r"^mocka v1 \| red on$")
         assert up.get("/mock", "s1")[0] == 404
         assert up.wait_for(r"^mocka v1 \| half127.0.0.1 .* code 404")
@@ -329,6 +329,8 @@ def in_lane(mesh: Mesh, lane: str):
         ("mock a: {v1: x}", r"services.yaml:1: 'mock a' is no name of a service"),
         ("mocka: x", r"services.yaml:1: mocka is a text; write its versions"),
         ("- mocka", r"services.yaml:1: the file is a list; write services by name"),
+        ("mocka:\n  v1: {command: x, cwd: nowhere}", r"services.yaml:2: there is no directory .*/nowhere; write one"),
+        ("", r"services.yaml holds no service; write services by name"),
         ("mocka: [", r"services.yaml:[0-9]: this is not YAML"),
     ],
 )
@@ -342,6 +344,7 @@ def test_a_wrong_services_file_says_where_and_what_to_write(text: str, message: 
 
 def test_a_services_file_holds_every_kind_of_service(tmp_path: Path) -> None:
     """Commands as text and list, addresses, import strings, with directories, variables and labels as they stand."""
+    (tmp_path / "sub").mkdir()
     (tmp_path / "services.yaml").write_text(
         textwrap.dedent(
             """
@@ -375,8 +378,14 @@ def test_a_wrong_command_line_is_a_sentence(tmp_path: Path, services: Path) -> N
     empty = tmp_path / "lanes.yaml"
     empty.write_text("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n")
     services.write_text("mocka: {v1: /does/not/exist}")
-    for lanes, message in ((empty, "lane group"), (LANES, "mocka v1 cannot be started")):
-        done = subprocess.run([*RUN, "mesh", "up", str(lanes), str(services)], capture_output=True, text=True, check=False)
+    https = tmp_path / "https.yaml"
+    https.write_text("mocka:\n  v1: https://mocka:443")
+    for lanes, file, message in (
+        (empty, services, "lane group"),
+        (LANES, services, "mocka v1 cannot be started"),
+        (LANES, https, "https.yaml:2: mocka v1: 'https://mocka:443' is no address of a service; write 'http://host:port'"),
+    ):
+        done = subprocess.run([*RUN, "mesh", "up", str(lanes), str(file)], capture_output=True, text=True, check=False)
         assert done.returncode == 1, done
         assert message in done.stderr
         assert "Traceback" not in done.stderr

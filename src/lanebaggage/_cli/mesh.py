@@ -18,7 +18,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from .. import auto_instrument
+from .. import MeshError, auto_instrument
 from ..mesh import Mesh
 from ..mesh.report import BAD, QUIET, lane_style
 from ..mesh.services_file import read_services
@@ -78,6 +78,10 @@ def up(lanes: str, services: str, engine: str, group: str | None, write: str | N
         _declare(running, services)
         console.print(Text(f"starting {', '.join(map(str, running.topology.instances))}", QUIET))
         running.start(progress=lambda instance: console.print(_ready(running, instance)))
+        there = {instance.service for instance in running.topology.instances}
+        for service in running.topology.current.group.services:
+            if service not in there:
+                console.print(Text(f"{service.name} is not in {Path(services).name}: calls to it fail", BAD))
         if write is not None:
             _write(running, Path(write), console)
         console.print(Text.assemble("gateway  ", (str(running.gateway), "bold")))
@@ -95,7 +99,10 @@ def _declare(running: Mesh, services: str) -> None:
         headers: dict[str, Any] = dict(headers_of(running.topology.current.group))
         auto_instrument(**headers)
     for entry in entries:
-        running.service(str(entry.service), {entry.version: entry.app}, labels={entry.version: entry.labels})
+        try:
+            running.service(str(entry.service), {entry.version: entry.app}, labels={entry.version: entry.labels})
+        except MeshError as error:
+            raise MeshError(f"{entry.place}: {error}") from error
 
 
 def _ready(running: Mesh, instance: Instance) -> Text:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _IMPORT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?")
 _FIELDS: Final = ("app", "command", "cwd", "env", "labels", "url")
+_EXAMPLE: Final = "services by name: mocka: {v1: python app.py}"
 _SHAPE: Final = "a command, 'http://host:port', 'module:attribute', or a mapping with command or url"
 
 
@@ -45,12 +46,14 @@ class Entry:
     :param version: its version.
     :param app: as :meth:`Mesh.service <lanebaggage.mesh.Mesh.service>` takes it.
     :param labels: its pod labels.
+    :param place: file and line.
     """
 
     service: ServiceRef
     version: str
     app: Any
     labels: Mapping[str, str] = field(default_factory=dict)
+    place: str = ""
 
 
 def read_services(path: str | PathLike[str]) -> list[Entry]:
@@ -59,13 +62,16 @@ def read_services(path: str | PathLike[str]) -> list[Entry]:
     :raises MeshError: the file cannot be read, or something in it has another shape.
     """
     try:
-        return [entry for text, file in read_files([path]) for tree in trees(text, file) for entry in _services(tree)]
+        found = [entry for text, file in read_files([path]) for tree in trees(text, file) for entry in _services(tree)]
     except RoutingError as error:
         raise MeshError(str(error)) from error
+    if not found:
+        raise MeshError(f"{Path(path).name} holds no service; write {_EXAMPLE}")
+    return found
 
 
 def _services(tree: Node) -> Iterator[Entry]:
-    for name, versions in _mapping(tree, "the file", "services by name: mocka: {v1: python app.py}").items():
+    for name, versions in _mapping(tree, "the file", _EXAMPLE).items():
         try:
             service = ServiceRef.parse(name)
         except RoutingError as error:
@@ -77,7 +83,7 @@ def _services(tree: Node) -> Iterator[Entry]:
 def _entry(service: ServiceRef, version: str, node: Node) -> Entry:
     here = Path(node.file).resolve().parent
     if node.kind in ("text", "list"):
-        return Entry(service, version, _app(node, here, {}))
+        return Entry(service, version, _app(node, here, {}), place=str(node.place))
     fields = _mapping(node, f"{service.name} {version}", _SHAPE)
     if unknown := [name for name in fields if name not in _FIELDS]:
         raise _wrong(fields[unknown[0]], f"{unknown[0]!r} is no field of a service", f"one of {', '.join(_FIELDS)}")
@@ -85,8 +91,10 @@ def _entry(service: ServiceRef, version: str, node: Node) -> Entry:
     if len(kinds) != 1:
         raise _wrong(node, f"{service.name} {version} has {' and '.join(kinds) or 'nothing to run'}", "command, url or app")
     directory = here / _text(fields["cwd"], "cwd") if "cwd" in fields else here
+    if not directory.is_dir():
+        raise _wrong(fields["cwd"], f"there is no directory {directory}", "one that exists, as seen from this file")
     env, labels = (_texts(fields[name], name) if name in fields else {} for name in ("env", "labels"))
-    return Entry(service, version, _app(fields[kinds[0]], directory, env), labels)
+    return Entry(service, version, _app(fields[kinds[0]], directory, env), labels, str(node.place))
 
 
 def _app(node: Node, directory: Path, env: Mapping[str, str]) -> Any:
