@@ -48,8 +48,9 @@ def test_a_handlers_filter_gives_records_the_lane(log: Any) -> None:
     assert handler.stream.getvalue() == "s2 in\n- out\n"
 
 
-def test_the_record_factory_gives_every_record_the_lane(log: Any) -> None:
-    """The factory serves all loggers, keeps the factory that was there, and can be taken away again."""
+@pytest.fixture
+def own_factory() -> Iterator[None]:
+    """A record factory of the application's."""
     before = logging.getLogRecordFactory()
 
     def own(*args: Any, **kwargs: Any) -> logging.LogRecord:
@@ -58,18 +59,54 @@ def test_the_record_factory_gives_every_record_the_lane(log: Any) -> None:
         return record
 
     logging.setLogRecordFactory(own)
+    yield
+    logging.setLogRecordFactory(before)
+
+
+@pytest.mark.usefixtures("own_factory")
+def test_every_record_has_the_lane(log: Any) -> None:
+    """All loggers' records get it, beside a factory of the application's, until that is ended and nothing is left."""
+    before = logging.Logger.makeRecord
     stop = add_to_records()
-    try:
-        inside_and_outside(log[0].info)
-        assert log[1].stream.getvalue() == "s2 own in\n- own out\n"
-        stop()
-        assert logging.getLogRecordFactory() is own
-        stop = add_to_records()
-        logging.setLogRecordFactory(own)
-        stop()
-        assert logging.getLogRecordFactory() is own
-    finally:
-        logging.setLogRecordFactory(before)
+    inside_and_outside(log[0].info)
+    assert log[1].stream.getvalue() == "s2 own in\n- own out\n"
+    stop()
+    assert logging.Logger.makeRecord is before
+
+
+def test_a_lane_that_the_application_logs_is_kept(log: Any) -> None:
+    """``extra={"lane": ...}`` is neither an error nor replaced."""
+    stop = add_to_records()
+    with lanebaggage.lane("s2"):
+        log[0].info("in", extra={"lane": "own"})
+    stop()
+    assert log[1].stream.getvalue() == "own in\n"
+
+
+def test_what_was_patched_on_top_stays(log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ended below somebody else's patch, ours does nothing any more, and theirs goes on."""
+    monkeypatch.setattr(logging.Logger, "makeRecord", logging.Logger.makeRecord)  # put back at the end
+    stop = add_to_records()
+    ours = logging.Logger.makeRecord
+
+    def theirs(self: Any, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        return ours(self, *args, **kwargs)
+
+    monkeypatch.setattr(logging.Logger, "makeRecord", theirs)
+    stop()
+    assert logging.Logger.makeRecord is theirs
+    assert not hasattr(log[0].makeRecord("a", logging.INFO, "f", 1, "m", (), None), "lane")
+
+
+def test_the_setting_does_it_without_code(log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``LANEBAGGAGE_LOG_RECORDS=1`` gives every record the lane, and ``uninstrument()`` ends it."""
+    before = logging.Logger.makeRecord
+    monkeypatch.setenv("LANEBAGGAGE_LOG_RECORDS", "1")
+    lanebaggage.auto_instrument()
+    inside_and_outside(log[0].info)
+    assert log[1].stream.getvalue() == "s2 in\n- out\n"
+    lanebaggage.uninstrument()
+    assert logging.Logger.makeRecord is before
 
 
 def test_a_queue_handler_keeps_the_lane_of_who_logged(log: Any) -> None:

@@ -66,6 +66,7 @@ SETTINGS: Final = (
     "lanes",
     "disabled",
     "response_header",
+    "log_records",
     "debug",
     "debug_path",
 )
@@ -94,6 +95,8 @@ class Settings:
     """Libraries that are left alone."""
     response_header: str
     """Lower-case name of a header of responses that tells the lane they were made in, or empty for none."""
+    log_records: bool
+    """Whether each record of ``logging`` gets the attribute ``lane``."""
     debug: bool
     """Whether each decision is logged once per place in the code."""
     debug_path: str
@@ -178,6 +181,7 @@ def resolve(arguments: Mapping[str, object] | None = None, environ: Mapping[str,
         lanes=frozenset(lanes) or None,
         disabled=frozenset(_list(values["disabled"], where("disabled"), "disabled")),
         response_header=_header(answer, where("response_header"), "response_header") if answer else "",
+        log_records=flag(values["log_records"], where("log_records"), "log_records"),
         debug=flag(values["debug"], where("debug"), "debug"),
         debug_path=_path(values["debug_path"], where("debug_path")),
     )

@@ -6,6 +6,7 @@ The field is called ``lane``; outside every lane it is ``-``, so that a format t
 from __future__ import annotations
 
 import logging
+from functools import wraps
 from typing import TYPE_CHECKING
 
 from ._context import current_lane
@@ -33,25 +34,31 @@ class LaneFilter(logging.Filter):
 
 
 def add_to_records() -> Callable[[], None]:
-    """Give every record of every logger the attribute ``lane``, when it is made.
+    """Give every record of every logger the attribute ``lane``, when it is made; ``log_records=True`` does it, too.
 
-    That is in the thread and task that logs, so that handlers with a queue and a thread of their own have it too. A record
-    factory that is set already is called first.
+    That is in the thread and task that logs, so that handlers with a queue and a thread of their own have it too. It is set
+    after the record factory and ``extra`` had their say, and only where they set none: a factory that sets it would make
+    ``extra={"lane": ...}`` an error (``Logger.makeRecord``).
 
-    :return: a function that puts back the factory that was there; where another one was set since, it does nothing.
+    :return: a function that ends it.
     """
-    before = logging.getLogRecordFactory()
+    before = logging.Logger.makeRecord
+    on = True
 
-    def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = before(*args, **kwargs)
-        setattr(record, FIELD, current_lane() or OUTSIDE)
+    @wraps(before)
+    def makeRecord(self: logging.Logger, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: N802 - name of logging
+        record = before(self, *args, **kwargs)
+        if on and FIELD not in record.__dict__:
+            setattr(record, FIELD, current_lane() or OUTSIDE)
         return record
 
     def stop() -> None:
-        if logging.getLogRecordFactory() is make:
-            logging.setLogRecordFactory(before)
+        nonlocal on
+        on = False
+        if logging.Logger.makeRecord is makeRecord:
+            logging.Logger.makeRecord = before  # type: ignore[method-assign] # what was there
 
-    logging.setLogRecordFactory(make)
+    logging.Logger.makeRecord = makeRecord  # type: ignore[method-assign] # of the same signature
     return stop
 
 

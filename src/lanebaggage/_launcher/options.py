@@ -49,6 +49,7 @@ OPTIONS: Final = (
     Option("--lanes", "NAMES", "The only lane names to believe."),
     Option("--disable", "LIBRARIES", "Libraries to leave alone.", "disabled"),
     Option("--response-header", "NAME", "Response header that tells the lane, such as x-lane."),
+    Option("--log-records", "", "Give each record of logging the attribute lane, for formats that name %(lane)s."),
     Option("--debug", "", "Log each decision once per place in the code."),
     Option("--debug-path", "PATH", "Path at which the service reports on itself."),
 )

@@ -73,6 +73,7 @@ always: list[Callable[[], None]] = []
 _lock = RLock()
 _report = Report()
 _on = False
+_stop_records: Callable[[], None] | None = None
 _arguments: dict[str, object] = {}
 
 
@@ -88,6 +89,7 @@ def auto_instrument(
     lanes: Iterable[str] | str | None = None,
     disabled: Iterable[str] | str | None = None,
     response_header: str | None = None,
+    log_records: bool | None = None,
     debug: bool | None = None,
     debug_path: str | None = None,
 ) -> Report:
@@ -107,12 +109,13 @@ def auto_instrument(
     :param lanes: the only lane names to believe.
     :param disabled: libraries to leave alone, by their names in the report.
     :param response_header: name of a response header, such as ``x-lane``, that tells the lane; WSGI and ASGI only.
+    :param log_records: give each record of ``logging`` the attribute ``lane``, as ``lanebaggage.logs.add_to_records()`` does.
     :param debug: log each decision once per place in the code, on the logger ``lanebaggage.debug``.
     :param debug_path: a path, such as ``/debug/lanebaggage``, at which a WSGI or ASGI service reports on itself.
     :return: what was done to each library.
     :raises SettingsError: a value cannot be used, or differs from that of an earlier call.
     """
-    global _arguments, _on
+    global _arguments, _on, _stop_records
     given: dict[str, object] = {
         "preset": preset,
         "route_header": route_header,
@@ -124,6 +127,7 @@ def auto_instrument(
         "lanes": _listed(lanes),
         "disabled": _listed(disabled),
         "response_header": response_header,
+        "log_records": log_records,
         "debug": debug,
         "debug_path": debug_path,
     }
@@ -157,13 +161,20 @@ def auto_instrument(
                 _wait(entry, row)
         for install in always:
             install()
+        if settings.log_records:
+            from ..logs import add_to_records
+
+            _stop_records = add_to_records()
     return _report
 
 
 def uninstrument() -> None:
     """Undo every patch; other libraries' later patches stay, with ours below them switched off."""
-    global _on
+    global _on, _stop_records
     with _lock:
+        if _stop_records is not None:
+            _stop_records()
+            _stop_records = None
         _imports.stop_waiting()
         _patching.undo_all()
         _report.rows = []
