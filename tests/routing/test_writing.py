@@ -159,6 +159,7 @@ def comments(text: str) -> str:
 SERVICES = (ServiceRef("mocka"), ServiceRef("mockb"))
 SIMPLE = LaneGroup.simple(baseline="s1", lanes={"s1": ["mocka"], "s2": ["mocka"], "s3": ["mockb"]})
 PREFIX = replace(SIMPLE.lane("s2").rules[0], match=Match(StringMatch("prefix", "/v2")))
+NAMED = LaneGroup.simple(baseline="s1", lanes={"s1": ["mocka"], "A.b": ["mocka"]})
 NOT_SAID = [
     (write_istio, SIMPLE, "fall back where a subset has no healthy endpoint"),
     (write_istio, replace(SIMPLE, trace_header="t"), "remember the lane of a trace ID"),
@@ -176,6 +177,8 @@ NOT_SAID = [
     (write_gateway_api, SIMPLE, "first rule first"),
     (write_gateway_api, SIMPLE, "503 for lane s2, which lacks mockb"),
     (write_gateway_api, replace(SIMPLE, lanes=(replace(SIMPLE.lane("s1"), rules=(PREFIX,)),)), "a prefix of text. /v2"),
+    (write_istio, NAMED, "a subset named A.b"),
+    (write_gateway_api, NAMED, "a Service named mocka-A.b"),
 ]
 
 
@@ -235,3 +238,53 @@ def test_services_of_gateway_api() -> None:
         "mocka-s2": {"run": "a", "ASM_TRAFFIC_TAG": "s2"},
         "mockb-s3": {"app": "mockb", "ASM_TRAFFIC_TAG": "s3"},
     }
+
+
+@pytest.mark.parametrize("lanes", [16, 17, 200])
+@pytest.mark.parametrize("trace_header", ["x-lane", "baggage"])
+def test_many_lanes_in_gateway_api(lanes: int, trace_header: str) -> None:
+    """An HTTPRoute has 16 rules at most, so many lanes need several; they decide as one, whatever order they are read in."""
+    names = [f"s{number}" for number in range(lanes)]
+    services = {name: ["mocka"] if number % 3 else ["mocka", "mockb"] for number, name in enumerate(names)}
+    group = LaneGroup.simple(baseline="s0", lanes=services, trace_header=trace_header, route_header="x-lane")
+    objects = list(yaml.safe_load_all(write_gateway_api([group])))
+    routes = [each for each in objects if each["kind"] == "HTTPRoute"]
+    assert all(len(each["spec"]["rules"]) <= 16 for each in routes)
+    assert len({(each["kind"], each["metadata"]["namespace"], each["metadata"]["name"]) for each in objects}) == len(objects)
+    router, table = Router(group), table_of(yaml.safe_dump_all(reversed(objects)), "x-lane")
+    for name in (*names, "s999"):
+        other = names[-1 if name == "s0" else 0]
+        for headers in (
+            [("x-lane", name)],
+            [("x-lane", name), ("baggage", f"x-lane={other}")],
+            [("baggage", f"x-lane={name}")],
+        ):
+            request = Request(headers=headers)
+            for service in ("mocka", "mockb"):
+                if name != "s999":  # a route header that names no lane gives way to baggage there
+                    assert table.route(service, request).target == router.route(service, request).target
+        entering = Request(headers=[("x-lane", name)])
+        assert table.ingress(entering).lane == router.ingress(entering).lane
+
+
+def test_the_gateway_may_send_to_services_of_other_namespaces() -> None:
+    """Each namespace with an entry service grants it to the gateway's namespace; that one itself needs no grant."""
+    entry = {"mocka": ServiceRef("mocka"), "mockb": ServiceRef("mockb", "istio-system")}
+    rules = {
+        lane: replace(SIMPLE.lane(lane).rules[0], destination=entry[name]) for lane, name in (("s1", "mocka"), ("s2", "mockb"))
+    }
+    lanes = tuple(replace(SIMPLE.lane(lane), rules=(rule,), services=None) for lane, rule in rules.items())
+    group = replace(SIMPLE, services=tuple(entry.values()), lanes=lanes)
+    granted = [each for each in yaml.safe_load_all(write_gateway_api([group])) if each["kind"] == "ReferenceGrant"]
+    assert [(each["metadata"]["namespace"], each["spec"]["from"][0]["namespace"]) for each in granted] == [
+        ("default", "istio-system")
+    ]
+
+
+def test_conditions_that_istio_refuses() -> None:
+    """A prefix or a regex without a character is refused by Istio's webhook, so what it means is written otherwise."""
+    match = Match(StringMatch("prefix", ""), (("a", StringMatch("prefix", "")), ("b", StringMatch("regex", ""))))
+    rule = replace(SIMPLE.lane("s2").rules[0], match=match)
+    group = replace(SIMPLE, lanes=(SIMPLE.lane("s1"), replace(SIMPLE.lane("s2"), rules=(rule,))))
+    (ingress,) = [each for each in yaml.safe_load_all(write_istio([group])) if each["metadata"]["name"] == "lanes-ingress"]
+    assert ingress["spec"]["http"][1]["match"] == [{"headers": {"a": {}, "b": {"exact": ""}}}]

@@ -6,8 +6,7 @@ codes.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from .._settings import BAGGAGE_MODE, TRACE_ID_MODE
 from .asm import GROUP_KIND, LANE_KIND, read
@@ -19,6 +18,7 @@ from .errors import Finding, Place, RoutingError, error, warning
 from .istio import read_routes
 from .passthrough import LABEL_KIND, PROPAGATION_KIND, read_pass_through
 from .workloads import read_workloads, selects
+from .writing import is_dns_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from .passthrough import PassThrough
     from .services import ServiceRef
     from .workloads import Workloads
-
-_DNS_LABEL: Final = re.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-"""RFC 1123, as Kubernetes has it."""
 
 
 def check(files: Iterable[tuple[str, str]]) -> list[Finding]:
@@ -79,7 +76,7 @@ def group_findings(group: LaneGroup, workloads: Workloads | None = None) -> Iter
     yield from _members(group, workloads)
     yield from _selectors(group)
     for lane in group.lanes:
-        if not _DNS_LABEL.fullmatch(lane.name):
+        if not is_dns_label(lane.name):
             what = f"lane {lane.name} has a name that is no DNS label"
             why = "ASM names a subset after the lane, and Istio refuses one with such a name"
             yield warning("lane-name", lane.place, what, why, "Use letters a-z, digits and hyphens, at most 63 of them")

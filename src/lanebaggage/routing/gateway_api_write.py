@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from .._settings import BAGGAGE, BAGGAGE_MODE, TRACE_ID_MODE
-from .writing import baggage_regex, default_entry, first_with, literally, online_rules, shares_of, yaml_text
+from .writing import baggage_regex, default_entry, first_with, is_dns_label, literally, online_rules, shares_of, yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from .services import ServiceRef
     from .writing import Written
 
-API_VERSION: Final = "gateway.networking.k8s.io/v1"
+API_GROUP: Final = "gateway.networking.k8s.io"
+API_VERSION: Final = f"{API_GROUP}/v1"
+MAX_RULES: Final = 16
+"""Of one HTTPRoute; more of them for one parent count as one (HTTPRouteSpec ``rules``)."""
 
 NO_FALLBACK: Final = (
     "Gateway API cannot say: fall back where a lane has no healthy endpoint. It answers 503 there;",
@@ -42,6 +45,9 @@ NO_ORDER: Final = (
     "Gateway API cannot say: first rule first. The most specific match goes first there; make the rules disjoint.",
 )
 NO_TEXT_PREFIX: Final = "Gateway API cannot say: a prefix of text. {value} is compared by whole path elements here."
+NO_NAME: Final = (
+    "Gateway API cannot say: a Service named {name}. Kubernetes takes letters a-z, digits and hyphens; rename the lane."
+)
 NO_ERROR: Final = "Gateway API cannot say: 503 for lane {lane}, which lacks {service}. A rule without backend answers 500."
 
 
@@ -56,9 +62,9 @@ def write_gateway_api(groups: Iterable[LaneGroup], *, selectors: Mapping[Service
         port = _port(group)
         for service in group.services:
             selector = dict((selectors or {}).get(service) or {"app": service.name})
-            written += [([], each) for each in _lane_services(group, service, selector, port)]
+            written += _lane_services(group, service, selector, port)
             if group.permissive:
-                written.append(_service_route(group, service, port))
+                written += _service_routes(group, service, port)
         written += _gateway_routes(group, port)
     return yaml_text(written)
 
@@ -69,24 +75,52 @@ def _port(group: LaneGroup) -> int:
     return next((port for port in entries if port), 80)
 
 
-def _lane_services(group: LaneGroup, service: ServiceRef, selector: dict[str, str], port: int) -> list[dict[str, Any]]:
+def _lane_services(group: LaneGroup, service: ServiceRef, selector: dict[str, str], port: int) -> list[Written]:
+    written: list[Written] = []
+    for lane in group.lanes:
+        if lane.has(service):
+            name = f"{service.name}-{lane.name}"
+            spec = {"selector": {**selector, **lane.selector}, "ports": [{"name": "http", "port": port}]}
+            metadata = {"name": name, "namespace": service.namespace}
+            made = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+            written.append(([] if is_dns_label(name) else [NO_NAME.format(name=name)], made))
+    return written
+
+
+def _routes(name: str, namespace: str, spec: dict[str, Any], comments: list[str]) -> list[Written]:
+    """One HTTPRoute, or as many as its rules need; names sort in the order of the rules, which decides between equals."""
+    rules: list[dict[str, Any]] = spec["rules"]
+    digits = len(str(len(rules) // MAX_RULES + 1))
+    written: list[Written] = []
+    for number, first in enumerate(range(0, len(rules), MAX_RULES), 1):
+        metadata = {"name": name if number == 1 else f"{name}.{number:0{digits}}", "namespace": namespace}
+        part = {**spec, "rules": rules[first : first + MAX_RULES]}
+        route = {"apiVersion": API_VERSION, "kind": "HTTPRoute", "metadata": metadata, "spec": part}
+        written.append((comments if number == 1 else [], route))
+    return written
+
+
+def _grants(group: LaneGroup, rules: Iterable[dict[str, Any]]) -> list[Written]:
+    """What lets the gateway's routes send to Services of other namespaces (ReferenceGrant)."""
+    gateway = group.gateway.namespace
+    namespaces = dict.fromkeys(backend["namespace"] for rule in rules for backend in rule.get("backendRefs", ()))
+    sender = {"group": API_GROUP, "kind": "HTTPRoute", "namespace": gateway}
     return [
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": f"{service.name}-{lane.name}", "namespace": service.namespace},
-            "spec": {"selector": {**selector, **lane.selector}, "ports": [{"name": "http", "port": port}]},
-        }
-        for lane in group.lanes
-        if lane.has(service)
+        (
+            [],
+            {
+                "apiVersion": f"{API_GROUP}/v1beta1",
+                "kind": "ReferenceGrant",
+                "metadata": {"name": f"{group.name}-ingress", "namespace": namespace},
+                "spec": {"from": [sender], "to": [{"group": "", "kind": "Service"}]},
+            },
+        )
+        for namespace in namespaces
+        if namespace != gateway
     ]
 
 
-def _route(name: str, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
-    return {"apiVersion": API_VERSION, "kind": "HTTPRoute", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
-
-
-def _service_route(group: LaneGroup, service: ServiceRef, port: int) -> Written:
+def _service_routes(group: LaneGroup, service: ServiceRef, port: int) -> list[Written]:
     comments = list(NO_FALLBACK)
     if group.mode == TRACE_ID_MODE:
         comments.append(NO_MEMORY)
@@ -106,7 +140,7 @@ def _service_route(group: LaneGroup, service: ServiceRef, port: int) -> Written:
     rules.append(_backends(service, default, port))
     parent = {"group": "", "kind": "Service", "name": service.name, "port": port}
     spec = {"parentRefs": [parent], "rules": rules}
-    return list(dict.fromkeys(comments)), _route(f"{group.name}-{service.name}", service.namespace, spec)
+    return _routes(f"{group.name}-{service.name}", service.namespace, spec, list(dict.fromkeys(comments)))
 
 
 def _exact_header(name: str) -> Any:
@@ -129,7 +163,7 @@ def _backend(service: ServiceRef, lane: str, port: int, **more: Any) -> dict[str
 
 
 def _gateway_routes(group: LaneGroup, port: int) -> list[Written]:
-    """One HTTPRoute for each list of hosts that the rules have."""
+    """HTTPRoutes for each list of hosts that the rules have."""
     comments: list[str] = [] if group.permissive else list(NO_SENDER)
     if group.mode == BAGGAGE_MODE:
         comments += NO_BAGGAGE_EDIT
@@ -156,9 +190,9 @@ def _gateway_routes(group: LaneGroup, port: int) -> list[Written]:
     for index, (hosts, entries) in enumerate(by_hosts.items()):
         filled = [{name: value for name, value in entry.items() if value} for entry in entries]
         spec = {"parentRefs": [parent], **({"hostnames": list(hosts)} if hosts else {}), "rules": filled}
-        name = f"{group.name}-ingress" if index == 0 else f"{group.name}-ingress-{index + 1}"
-        written_routes.append((comments if index == 0 else [], _route(name, group.gateway.namespace, spec)))
-    return written_routes
+        name = f"{group.name}-ingress" if index == 0 else f"{group.name}-ingress-hosts-{index + 1}"
+        written_routes += _routes(name, group.gateway.namespace, spec, comments if index == 0 else [])
+    return written_routes + _grants(group, (entry for entries in by_hosts.values() for entry in entries))
 
 
 def _hostnames(hosts: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,7 +12,17 @@ from .._settings import BAGGAGE, BAGGAGE_MODE, TRACE_ID_MODE
 from .matching import ANY_REQUEST
 from .model import WEIGHTED
 from .routes import MESH
-from .writing import baggage_regex, default_entry, first_with, http_match, literally, online_rules, shares_of, yaml_text
+from .writing import (
+    baggage_regex,
+    default_entry,
+    first_with,
+    is_dns_label,
+    istio_match,
+    literally,
+    online_rules,
+    shares_of,
+    yaml_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +45,9 @@ NO_BAGGAGE_EDIT: Final = (
     "Istio cannot say: replace one member of baggage. The gateway adds a baggage header of its own; where the client",
     "sent the member too, the route header decides.",
 )
+NO_NAME: Final = (
+    "Istio cannot say: a subset named {lane}. Its names are of letters a-z, digits and hyphens, at most 63; rename the lane."
+)
 NO_LABELS: Final = "Istio cannot say: who is in lane {lane}, which has no labelSelector. Its route is left out."
 
 
@@ -47,7 +60,7 @@ def write_istio(groups: Iterable[LaneGroup], *, asm_fallback: bool = False) -> s
     written: list[Written] = []
     for group in groups:
         for service in group.services:
-            written += [([], _subsets(group, service)), _virtual_service(group, service, asm_fallback)]
+            written += [_subsets(group, service), _virtual_service(group, service, asm_fallback)]
         written.append(_ingress(group, asm_fallback))
     return yaml_text(written)
 
@@ -56,10 +69,11 @@ def _object(kind: str, name: str, namespace: str, spec: dict[str, Any]) -> dict[
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
-def _subsets(group: LaneGroup, service: ServiceRef) -> dict[str, Any]:
+def _subsets(group: LaneGroup, service: ServiceRef) -> Written:
     subsets = [{"name": lane.name, "labels": dict(lane.selector)} for lane in group.lanes if lane.has(service)]
     spec = {"host": service.host, "subsets": subsets}
-    return _object("DestinationRule", f"{group.name}-{service.name}", service.namespace, spec)
+    comments = [NO_NAME.format(lane=each["name"]) for each in subsets if not is_dns_label(str(each["name"]))]
+    return comments, _object("DestinationRule", f"{group.name}-{service.name}", service.namespace, spec)
 
 
 def _virtual_service(group: LaneGroup, service: ServiceRef, asm_fallback: bool) -> Written:
@@ -160,12 +174,12 @@ def _weights(group: LaneGroup, shares: list[tuple[Lane, IngressWeight]], asm_fal
         more = {"weight": share.weight, **_headers(group, lane.name)}
         destinations.append(_destination(group, entry, target or lane.name, asm_fallback, share.port, **more))
     hosts = _authorities(group.weighted_hosts)
-    matches = [{**http_match(match), **host} for match in group.weighted_matches or (ANY_REQUEST,) for host in hosts]
+    matches = [{**istio_match(match), **host} for match in group.weighted_matches or (ANY_REQUEST,) for host in hosts]
     return {"name": "weights", **_when(matches), "route": destinations}
 
 
 def _rule_matches(rule: IngressRule) -> dict[str, Any]:
-    return _when([{**http_match(rule.match), **host} for host in _authorities(rule.hosts)])
+    return _when([{**istio_match(rule.match), **host} for host in _authorities(rule.hosts)])
 
 
 def _when(matches: list[dict[str, Any]]) -> dict[str, Any]:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from .errors import RoutingError
+from .matching import Match, StringMatch
 from .model import WEIGHTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .matching import Match, StringMatch
     from .model import IngressRule, IngressWeight, Lane, LaneGroup
     from .services import ServiceRef
 
 Written: TypeAlias = "tuple[Sequence[str], dict[str, Any]]"
 """Comments, and the object that they stand above."""
+_DNS_LABEL: Final = re.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def yaml_text(written: Iterable[Written]) -> str:
@@ -47,6 +48,23 @@ def http_match(match: Match) -> dict[str, Any]:
     if match.headers:
         written["headers"] = {name: string_match(condition) for name, condition in match.headers}
     return written
+
+
+def istio_match(match: Match) -> dict[str, Any]:
+    """The same as Istio takes it, which refuses a prefix or a regex without a character."""
+    headers = tuple((name, _with_text(condition)) for name, condition in match.headers)
+    uri = None if match.uri is None else _with_text(match.uri)
+    return http_match(Match(None if uri is None or uri.kind == "present" else uri, headers))
+
+
+def _with_text(condition: StringMatch) -> StringMatch:
+    kinds: dict[str, Literal["present", "exact"]] = {"prefix": "present", "regex": "exact"}
+    return condition if condition.value or condition.kind not in kinds else StringMatch(kinds[condition.kind])
+
+
+def is_dns_label(text: str) -> bool:
+    """Whether Kubernetes takes a text as the name of a Service, and Istio as that of a subset (RFC 1123)."""
+    return _DNS_LABEL.fullmatch(text) is not None
 
 
 def literally(text: str) -> str:
