@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lanebaggage import SettingsError
-from lanebaggage._settings import BAGGAGE_MODE, CUSTOM_HEADER_MODE, PRESETS, TRACE_ID_MODE, resolve
+from lanebaggage._settings import BAGGAGE_MODE, CUSTOM_HEADER_MODE, PRESETS, SETTINGS, TRACE_ID_MODE, resolve
 
 
 @pytest.mark.parametrize(
@@ -92,3 +94,15 @@ def test_settings_never_change() -> None:
     """Code that holds settings can rely on them."""
     with pytest.raises(AttributeError, match="auto_instrument"):
         resolve({}, {}).edge = True
+
+
+def test_the_page_of_settings_has_every_setting_and_preset() -> None:
+    """docs/reference/settings.md names what there is: no more, no less, and each default that is one text."""
+    page = (Path(__file__).parents[1] / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
+    first, _, rest = page.partition("## Presets")
+    assert re.findall(r"^\| `(\w+)` \|", first.partition("## Modes")[0], re.MULTILINE) == ["preset", *SETTINGS]
+    assert re.findall(r"^\| `(\w+)` \|", rest, re.MULTILINE) == list(PRESETS)
+    for name, preset in PRESETS.items():
+        row = next(line for line in rest.splitlines() if line.startswith(f"| `{name}`"))
+        for header in ("route_header", "baggage_key"):
+            assert f"`{preset.get(header, name)}`" in row
