@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import re
+from enum import Enum
 from html.parser import HTMLParser
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -97,6 +99,24 @@ def test_a_permitted_loss_is_told_apart() -> None:
     assert picture["totals"]["lost"] == 0
     assert picture["totals"]["permitted"] == 1
     assert [one["lost"]["permitted"] for one in walk(picture["calls"][0]["hops"]) if one["lost"]] == [True]
+
+
+def test_a_picture_holds_plain_types_alone() -> None:
+    """Versions, lanes and statuses may be given as members of an enumeration, which xdist does not carry."""
+
+    class Name(str, Enum):
+        FIRST = "v1"
+        LANE = "s1"
+
+    with Mesh() as mesh:
+        mesh.service("mocka", {Name.FIRST: _nothing})
+        mesh.lanes({Name.LANE: Name.FIRST}, baseline=Name.LANE)
+        with mesh.fail("mocka", HTTPStatus.IM_A_TEAPOT):
+            mesh.get("mocka", "/", lane=Name.LANE)
+        picture = snapshot(mesh)
+    assert loads(dumps(picture)) == picture
+    [call] = picture["calls"]
+    assert (call["lane"], call["status"], call["hops"][0]["version"], call["hops"][0]["status"]) == ("s1", 418, "v1", 418)
 
 
 def test_faults_and_hosts_outside_are_shown() -> None:
@@ -352,7 +372,10 @@ def test_one_chart_stays_within_what_mermaid_draws(report: LaneReport, tmp_path:
     """A box for each call, bad tests first; calls that no longer fit are counted in a comment."""
     text = report.write(str(tmp_path / "x.mmd")).read_text()
     assert text.count("subgraph ") == text.count("  end\n") == 10
-    assert text.startswith(f'flowchart TB\n  subgraph c0 ["test_lanes.py::{RECEIPT}: GET checkout/receipt"]')
+    boxes = set(re.findall(r"subgraph (\w+) ", text))
+    assert len(boxes) == 10
+    assert boxes.isdisjoint(re.findall(r"(?:> \|.*\| |^  )(\w+)[(\[]", text, re.MULTILINE))
+    assert text.startswith(f'flowchart LR\n  subgraph b0 ["test_lanes.py::{RECEIPT}: GET checkout/receipt"]')
     many = LaneReport()
     picture = pictures((RECEIPT,))[RECEIPT]
     for number in range(200):
@@ -444,7 +467,7 @@ def evil() -> LaneReport:
     with Mesh() as mesh:
         call = mesh.recorder.begin(EVIL, EVIL)
         first = hop(mesh, call, EVIL, lane=EVIL, version=EVIL, target=EVIL, fallback=True, reason=EVIL, note=EVIL)
-        hop(mesh, first, EVIL, lane=None, error=EVIL, path=f"/{EVIL}\ud800\x00\x1b", host=EVIL, version=None, reason=EVIL)
+        hop(mesh, first, EVIL, lane=None, error=f"{EVIL}\x1b[31m", path=f"/{EVIL}\ud800\x00\x1b", host=EVIL, reason=EVIL)
         first.request_headers.add("x-asm-prefer-tag", EVIL)
         picture = snapshot(mesh)
     picture["lanes"] = {
@@ -481,6 +504,7 @@ def test_the_other_formats_escape_too(tmp_path: Path) -> None:
     report.write(str(tmp_path / "x.xml"))
     [[case]] = ET.parse(tmp_path / "x.xml").getroot()
     assert EVIL in (case.findtext("failure") or "")
+    assert "\N{REPLACEMENT CHARACTER}[31m" in (case.findtext("system-out") or "")
     assert json.loads(report.write(str(tmp_path / "x.json")).read_text())["tests"][0]["message"] == EVIL
     for name in ("x.md", "x.mmd"):
         lines = report.write(str(tmp_path / name)).read_text(encoding="utf-8").splitlines()

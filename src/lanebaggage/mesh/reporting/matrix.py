@@ -18,9 +18,17 @@ MOST_SERVICES: Final = 100
 
 
 def short(text: str, most: int = MOST_TEXT) -> str:
-    """A text, cut to a number of characters; what no file can hold (a lone surrogate) becomes a question mark."""
+    """A text, cut to a number of characters; what no file can hold (a lone surrogate) becomes a question mark.
+
+    It is of the type ``str`` and of none below, whatever came in: xdist carries no other.
+    """
     cut = text if len(text) <= most else text[: most - 1] + "…"
     return cut.encode("utf-8", "replace").decode()
+
+
+def short_or_none(text: str | None) -> str | None:
+    """The same of a text that may be missing."""
+    return None if text is None else short(text)
 
 
 def lanes_of(state: Compiled, instances: Sequence[Instance]) -> dict[str, Any]:
@@ -31,15 +39,15 @@ def lanes_of(state: Compiled, instances: Sequence[Instance]) -> dict[str, Any]:
     :return: the group's name, mode and headers, the names of its lanes, and of each service a cell per lane.
     """
     group = state.group
-    lanes = [lane.name for lane in group.lanes][:MOST_LANES]
+    lanes = [short(lane.name) for lane in group.lanes[:MOST_LANES]]
     services = group.services[:MOST_SERVICES]
     names = [ref.name.lower() for ref in group.services]
     return {
-        "group": group.name,
+        "group": short(group.name),
         "mode": group.mode,
-        "route_header": group.route_header,
-        "trace_header": group.trace_header,
-        "baseline": group.baseline,
+        "route_header": short(group.route_header),
+        "trace_header": short(group.trace_header),
+        "baseline": short(group.baseline),
         "lanes": lanes,
         "services": [
             _service(state, ref, ref.name if names.count(ref.name.lower()) == 1 else str(ref), lanes) for ref in services
@@ -50,10 +58,10 @@ def lanes_of(state: Compiled, instances: Sequence[Instance]) -> dict[str, Any]:
 
 
 def _service(state: Compiled, ref: ServiceRef, label: str, lanes: Iterable[str]) -> dict[str, Any]:
-    fallback = state.group.fallback(ref) if state.group.permissive else None
+    fallback = short(state.group.fallback(ref)) if state.group.permissive else None
     there = _versions(state, label, fallback) if fallback is not None else []
     return {
-        "name": label,
+        "name": short(label),
         "fallback": fallback,
         "cells": [_cell(_versions(state, label, lane), lane, fallback, there) for lane in lanes],
     }
@@ -76,7 +84,7 @@ def _cell(versions: list[str], lane: str, fallback: str | None, there: list[str]
 
 
 def _versions(state: Compiled, label: str, lane: str) -> list[str]:
-    return [instance.version for instance in state.candidates(label, lane)]
+    return [short(instance.version) for instance in state.candidates(label, lane)]
 
 
 def _elsewhere(services: Sequence[ServiceRef], instances: Iterable[Instance]) -> list[dict[str, Any]]:
@@ -84,8 +92,8 @@ def _elsewhere(services: Sequence[ServiceRef], instances: Iterable[Instance]) ->
     found: dict[ServiceRef, list[str]] = {}
     for instance in instances:
         if instance.service not in services:
-            found.setdefault(instance.service, []).append(instance.version)
+            found.setdefault(instance.service, []).append(short(instance.version))
     return [
-        {"name": ref.name, "versions": versions, "external": isinstance(ref, ExternalHost)}
+        {"name": short(ref.name), "versions": versions, "external": isinstance(ref, ExternalHost)}
         for ref, versions in list(found.items())[:MOST_SERVICES]
     ]

@@ -42,13 +42,13 @@ def flowchart(document: Data) -> str:
     for number, (test, call) in enumerate(calls):
         drawing = _drawing(call, f"c{number}", colours)
         title = _label(f"{test['nodeid'].rpartition('/')[2]}: {call['title']}")
-        box = [f"  subgraph c{number} [{title}]", "  direction LR", *drawing.lines, "  end"]
+        box = [f"  subgraph b{number} [{title}]", "  direction LR", *drawing.lines, "  end"]
         fits = len(whole.links) + len(drawing.links) <= _MOST_LINKS and whole.size + sum(map(len, box)) <= _MOST_CHARACTERS
         if number and not fits:
             whole.lines.append(f"  %% {counted(len(calls) - number, 'call')} left out")
             break
         whole.add(box, drawing)
-    return "\n".join(whole.chart("TB")) + "\n"
+    return "\n".join(whole.chart()) + "\n"
 
 
 # --- a page of Markdown
@@ -75,7 +75,7 @@ def _calls(test: Data, colours: Mapping[str, int], room: int) -> Iterator[str]:
     for call in test["calls"][:room]:
         yield ""
         yield "```mermaid"
-        yield from _drawing(call, "h", colours).chart("LR")
+        yield from _drawing(call, "h", colours).chart()
         yield "```"
         for hop in hops_of(call):
             if hop["lost"]:
@@ -141,9 +141,9 @@ class _Drawing:
         for name, nodes in drawing.nodes.items():
             self.nodes.setdefault(name, []).extend(nodes)
 
-    def chart(self, direction: str) -> Iterator[str]:
+    def chart(self) -> Iterator[str]:
         """The whole flowchart."""
-        yield f"flowchart {direction}"
+        yield "flowchart LR"
         yield from self.lines
         for colour in dict.fromkeys(self.links):
             numbers = ",".join(str(number) for number, other in enumerate(self.links) if other == colour)

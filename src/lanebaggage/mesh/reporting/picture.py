@@ -13,7 +13,7 @@ from ..._errors import LanebaggageError
 from ..causes import cause_of
 from ..hops import HOP_HEADER
 from ..report import draw
-from .matrix import lanes_of, short
+from .matrix import lanes_of, short, short_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,11 +112,11 @@ class _Look:
         whole = len(hops) <= MOST_HOPS and room[0] == MOST_HOPS - len(hops)
         return {
             "title": short(call.title),
-            "lane": call.lane,
-            "status": call.status,
+            "lane": short_or_none(call.lane),
+            "status": int(call.status),
             "duration": call.duration,
             "unlinked": call.unlinked,
-            "lost_at": call.lost_at,
+            "lost_at": short_or_none(call.lost_at),
             "hops": [hop for hop in tree if hop is not None],
             "left_out": len(hops) - (MOST_HOPS - room[0]),
             "drawn": draw(call, self._cause) if whole else "",
@@ -128,9 +128,9 @@ class _Look:
         room[0] -= 1
         found = {
             "service": short(hop.service),
-            "version": hop.version,
-            "lane": hop.lane,
-            "target": hop.target,
+            "version": short_or_none(hop.version),
+            "lane": short_or_none(hop.lane),
+            "target": short_or_none(hop.target),
             "fallback": hop.fallback,
             "reason": short(hop.reason),
             "lost": self._lost(hop),
@@ -139,7 +139,7 @@ class _Look:
             "error": short(hop.error or ""),
             "note": short(hop.note),
             "linked": hop.linked,
-            "status": hop.status,
+            "status": None if hop.status is None else int(hop.status),
             "at": round(hop.started - start, 6),
             "duration": None if hop.duration is None else round(hop.duration, 6),
             "method": short(hop.method, 20),
@@ -156,7 +156,7 @@ class _Look:
         cause = self._cause(hop)
         return {
             "serving": short(hop.parent.service),
-            "lane": hop.parent.lane,
+            "lane": short_or_none(hop.parent.lane),
             "permitted": id(hop) not in self._not_permitted,
             "cause": short(cause.why) if cause is not None else "",
             "fix": short(cause.fix) if cause is not None else "",
