@@ -153,6 +153,43 @@ def test_mistakes_are_sentences(arguments: list[str], says: str) -> None:
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--to", "mockb", "-H", "x-asm-prefer-tag: s9", "--unknown-lane", "error"], "mockb: 503 (no lane): unknown lane"),
+        (["--to", "mockb", "--no-lane", "error"], "mockb: 503 (no lane): no lane, which the settings"),
+        (["--path", "/x", "--unmatched", "error"], ": 404 (no lane): no lane rule matches"),
+        (["--to", "mockc", "-H", "my-trace-id: a=1", "--remembered", "a=1=s2"], "mockc -> s2 (lane s2): lane s2 remembered"),
+        (["--path", "/mock", *LANE_S3, "-H", "x-asm-prefer-tag: s2", "--repeated", "each"], "mocka -> s2 (lane s2): rule r-s2"),
+    ],
+)
+def test_settings(arguments: list[str], says: str) -> None:
+    """Each setting of the router is an option, and counts."""
+    assert run("route", "--mesh", SCENARIO_1, *arguments).output.startswith(says)
+
+
+def test_settings_of_other_modes(tmp_path: Path) -> None:
+    """Those of baggage mode, of traceparent, of workloads and of Istio's routes count too."""
+    lanes = Path(SCENARIO_1).read_text()
+    baggage, parent = tmp_path / "baggage.yaml", tmp_path / "traceparent.yaml"
+    baggage.write_text(lanes.replace("traceHeader: my-trace-id", "traceHeader: baggage"))
+    both = ["--mesh", str(baggage), "--to", "mockb", *LANE_S3, "-H", "baggage: x-asm-prefer-tag=s2,k=s1"]
+    assert run("route", *both).output.startswith("mockb -> s3 (lane s3)")
+    assert "(lane s2, fallback)" in run("route", *both, "--carrier", "baggage").output
+    assert "(lane s1)" in run("route", *both, "--carrier", "baggage", "--baggage-key", "k").output
+    parent.write_text(lanes.replace("traceHeader: my-trace-id", "traceHeader: traceparent"))
+    traced = ["--mesh", str(parent), "--to", "mockc", "-H", "traceparent: 00-4bf9-00f0-01", "--remembered", "4bf9=s2"]
+    assert "(no lane)" in run("route", *traced).output
+    assert "(lane s2)" in run("route", *traced, "--traceparent", "trace-id").output
+    running = ["--mesh", SCENARIO_1, "--to", "mockb", "-H", "x-asm-prefer-tag: s2", "--workloads", MOCK]
+    assert run("route", *running).output.startswith("mockb -> s1")
+    assert run("route", *running, "--unlisted", "present").output.startswith("mockb -> s2")
+    twice = ["--mesh", ISTIO, "--to", "mockb", *LANE_S3, *LANE_S3]
+    assert run("route", *twice).output.startswith("mockb -> s1")
+    assert run("route", *twice, "--repeated", "each").output.startswith("mockb -> s3")
+    assert "write TRACE=LANE" in run("route", "--mesh", SCENARIO_1, "--to", "mockb", "--remembered", "t1").output
+
+
 # --- check
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -23,13 +23,16 @@ FILES = click.Path(exists=True)
 
 
 class Read:
-    """What files hold: lane groups or, where they hold none, routes; and workloads."""
+    """What files hold: lane groups or, where they hold none, routes; and workloads.
 
-    def __init__(self, paths: Sequence[str]) -> None:
+    :param repeated: how routes compare a repeated header.
+    """
+
+    def __init__(self, paths: Sequence[str], *, repeated: Literal["joined", "each"] = "joined") -> None:
         findings: list[Finding] = []
         found: list[Document] = [each for text, file in read_files(paths) for each in documents(text, file)]
         self.groups: list[LaneGroup] = read(found, findings)
-        self.table: RouteTable = read_routes(found, findings)
+        self.table: RouteTable = read_routes(found, findings, repeated=repeated)
         self.workloads: Workloads = read_workloads(found, findings)
         errors = [finding for finding in findings if finding.severity == ERROR]
         if errors:

@@ -7,7 +7,7 @@ https://www.alibabacloud.com/help/en/asm/sidecar/use-an-asm-fallback-mechanism. 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from .documents import by_age, documents, read_files
 from .errors import ERROR, Finding, RoutingError
@@ -33,22 +33,31 @@ _ACTIONS: Final = ("route", "redirect", "directResponse", "delegate")
 _UNMODELLED_MATCHES: Final = ("port", "scheme", "sourceNamespace")
 
 
-def load_routes(*paths: str | PathLike[str], route_header: str = "") -> RouteTable:
+def load_routes(
+    *paths: str | PathLike[str], route_header: str = "", repeated: Literal["joined", "each"] = "joined"
+) -> RouteTable:
     """A router for the VirtualServices, DestinationRules and HTTPRoutes in files or directories.
 
     :param route_header: the header whose value is the lane's name; found out from the routes where empty.
+    :param repeated: how matches see a repeated header, as for :class:`RouteTable`.
     :raises RoutingError: a file cannot be read, or something in it has not the expected shape; it names file and line.
     """
     findings: list[Finding] = []
     found = [document for text, file in read_files(paths) for document in documents(text, file)]
-    table = read_routes(found, findings, route_header)
+    table = read_routes(found, findings, route_header, repeated=repeated)
     errors = [finding for finding in findings if finding.severity == ERROR]
     if errors:
         raise RoutingError(errors)
     return table
 
 
-def read_routes(found: Sequence[Document], findings: list[Finding], route_header: str = "") -> RouteTable:
+def read_routes(
+    found: Sequence[Document],
+    findings: list[Finding],
+    route_header: str = "",
+    *,
+    repeated: Literal["joined", "each"] = "joined",
+) -> RouteTable:
     """A router for the routes among documents.
 
     :param findings: takes what is wrong.
@@ -59,7 +68,7 @@ def read_routes(found: Sequence[Document], findings: list[Finding], route_header
     hosts = [_virtual_service(each, findings) for each in virtual]
     rules = [_destination_rule(each, findings) for each in mine if each.kind == DESTINATION_RULE]
     subsets = [each for each in rules if each is not None]
-    return RouteTable([*hosts, *api_hosts], [*subsets, *api_subsets], route_header=route_header)
+    return RouteTable([*hosts, *api_hosts], [*subsets, *api_subsets], route_header=route_header, repeated=repeated)
 
 
 def _virtual_service(document: Document, findings: list[Finding]) -> VirtualHost:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 REASON_HEADER: Final = "x-lanebaggage-reason"
 """Why Envoy itself answered; on such responses only."""
 _INSTANCE: Final = f"%UPSTREAM_METADATA({OBSERVED}:{INSTANCE})%"
-_UNKNOWN_HOST: Final = "no service of this mesh; declare it with mesh.service(name, v1=...) or mesh.external(name), or correct the address"
+_UNKNOWN_HOST: Final = (
+    "no service of this mesh; declare it with mesh.service(name, v1=...) or mesh.external(name), or correct the address"
+)
 
 
 def observed(listener: str, group: LaneGroup) -> Json:
