@@ -262,6 +262,17 @@ def test_what_fails_a_check(tmp_path: Path) -> None:
     assert "[missing-baseline]" in both.output
 
 
+def test_standard_input() -> None:
+    """What kubectl prints can be piped in; what is no UTF-8 is refused as in a file."""
+    lanes = Path(SCENARIO_1).read_bytes()
+    invoke = CliRunner().invoke
+    assert invoke(lanebaggage, ["check", "-"], input=lanes).output == "nothing wrong in 1 file\n"
+    assert invoke(lanebaggage, ["convert", "-", "--to", "asm"], input=lanes).output.count("kind: ASMSwimLane\n") == 3
+    wrong = invoke(lanebaggage, ["check", "-"], input=lanes.replace(b"fallbackTarget: s1", b"fallbackTarget: s9"))
+    assert wrong.output.startswith("<stdin>:8: error: the baseline")
+    assert "<stdin>: error: half a character [yaml]" in invoke(lanebaggage, ["check", "-"], input=b"a: \xff").output
+
+
 # --- convert
 
 

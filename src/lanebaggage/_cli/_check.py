@@ -10,8 +10,8 @@ import click
 
 from ..routing import Finding, RoutingError
 from ..routing.check import check as find
-from ..routing.documents import read_files
 from ..routing.errors import ERROR, WARNING
+from ._lane_files import texts_of
 from .help import examples
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         "lanebaggage check lanes.yaml workloads.yaml",
         "lanebaggage check deploy/ --format github",
         "lanebaggage check lanes.yaml --fail-on warning",
+        "kubectl get asmswimlanegroups,asmswimlanes -o yaml | lanebaggage check -",
     ),
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="FILE...")
@@ -38,13 +39,13 @@ def check(paths: tuple[str, ...], form: str, fail_on: str) -> None:
     """Find mistakes in lane YAML before it is deployed.
 
     Files and directories with lane groups and lanes, Deployments and Services, TrafficLabel and ASMHeaderPropagation,
-    VirtualService, DestinationRule and HTTPRoute. The status is 1 if something is wrong.
+    VirtualService, DestinationRule and HTTPRoute; - is standard input. The status is 1 if something is wrong.
     """
     findings: list[Finding] = []
     files: list[tuple[str, str]] = []
     for path in paths:
         try:
-            files += read_files([path])
+            files += texts_of([path])
         except RoutingError as refused:
             findings += refused.findings
     findings += find(files) if files or not findings else []

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from ..routing import LaneGroup, RoutingError, ServiceRef
 from ..routing.asm import read
-from ..routing.documents import documents, read_files
+from ..routing.documents import MAX_BYTES, documents, read_files
 from ..routing.errors import ERROR
 from ..routing.istio import read_routes
 from ..routing.workloads import read_workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..routing import Finding, RouteTable, Workloads
     from ..routing.documents import Document
 
-FILES = click.Path(exists=True)
+FILES = click.Path(exists=True, allow_dash=True)
+
+
+def texts_of(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Texts and names of files, of the files of directories, and of standard input, which is ``-``.
+
+    :raises RoutingError: as for :func:`~lanebaggage.routing.documents.read_files`.
+    """
+    for path in paths:
+        if path == "-":
+            given = sys.stdin.buffer.read(MAX_BYTES + 1)
+            yield given.decode("utf-8", "surrogateescape"), "<stdin>"
+        else:
+            yield from read_files([path])
 
 
 class Read:
@@ -30,7 +44,7 @@ class Read:
 
     def __init__(self, paths: Sequence[str], *, repeated: Literal["joined", "each"] = "joined") -> None:
         findings: list[Finding] = []
-        found: list[Document] = [each for text, file in read_files(paths) for each in documents(text, file)]
+        found: list[Document] = [each for text, file in texts_of(paths) for each in documents(text, file)]
         self.groups: list[LaneGroup] = read(found, findings)
         self.table: RouteTable = read_routes(found, findings, repeated=repeated)
         self.workloads: Workloads = read_workloads(found, findings)

@@ -35,7 +35,11 @@ def _setting(name: str, *choices: str, says: str) -> Callable[[Any], Any]:
     "--mesh", "paths", multiple=True, required=True, type=FILES, metavar="FILE", help="Lane YAML, or a directory of it."
 )
 @click.option(
-    "--workloads", multiple=True, type=FILES, metavar="FILE", help="Deployments and Services that decide what a lane has."
+    "--workloads",
+    multiple=True,
+    type=click.Path(exists=True),
+    metavar="FILE",
+    help="Deployments and Services that decide what a lane has.",
 )
 @click.option("--group", metavar="NAME", help="The lane group, where the files hold several.")
 @click.option("--to", "service", metavar="SERVICE", help="The service called; without it the request goes to the gateway.")
