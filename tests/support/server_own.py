@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from .server_drive import Sockets
@@ -88,7 +89,8 @@ class Aiohttp(Sockets):
     async def start(self) -> int:
         from aiohttp import web
 
-        self.runner = web.AppRunner(self.app, handler_cancellation=True)
+        cancels = "handler_cancellation" in signature(web.Server.__init__).parameters  # since 3.9
+        self.runner = web.AppRunner(self.app, **({"handler_cancellation": True} if cancels else {}))
         await self.runner.setup()
         await web.TCPSite(self.runner, "127.0.0.1", 0).start()
         return int(self.runner.addresses[0][1])

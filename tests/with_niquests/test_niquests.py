@@ -12,6 +12,7 @@ from matrix import client_situations, client_situations_calls
 from matrix.client_case import SITUATIONS, Case
 from matrix.client_drivers.blocking import Requests, Urllib3
 from matrix.client_drivers.niquests import Niquests, NiquestsAsync, NiquestsMultiplexed
+from matrix.clients import NO_HOOK, NO_OBJECT, NO_WEBSOCKET, SYNC
 from matrix.table import ROLES, Role
 from support.recorder import recording
 
@@ -27,14 +28,21 @@ assert client_situations_calls
 
 ROLE = Role("niquests", "niquests", dict.fromkeys(SITUATIONS, ""))
 del ROLES["niquests"]  # the page of coverage is that of the main run
-WITHOUT = dict.fromkeys(("mocks", "layers", "websocket"), "not here")
-ROLE.add("niquests.Session", Niquests, cancellation="", loop_in_thread="", **WITHOUT)
-ROLE.add("niquests.Session multiplexed", NiquestsMultiplexed, cancellation="", loop_in_thread="", **WITHOUT)
-ROLE.add("niquests.AsyncSession", NiquestsAsync, **WITHOUT)
-for name, driver in (("urllib3", Urllib3), ("requests", Requests)):
-    left_out = ("cancellation", "loop_in_thread", "import_after", "http2", "undo", *WITHOUT)
-    more = ("request_reused", "response_hook", "auth_callback") if name == "urllib3" else ()
-    ROLE.add(name, driver, **dict.fromkeys((*left_out, *more), "not here"))
+MOCKS = {"mocks": "no mock in common use that replaces it"}
+SDKS = {"layers": "no SDK in common use on it"}
+BOTH = dict.fromkeys(("cancellation", "loop_in_thread"), SYNC)
+ROLE.add("niquests.Session", Niquests, **BOTH, **MOCKS, **SDKS)
+ROLE.add("niquests.Session multiplexed", NiquestsMultiplexed, **BOTH, **MOCKS, **SDKS)
+ROLE.add("niquests.AsyncSession", NiquestsAsync, **MOCKS, **SDKS)
+MAIN = "the same code as on urllib3, in the main run"
+ON_FORK = {
+    **BOTH,
+    **dict.fromkeys(("import_after", "layers", "mocks", "undo"), MAIN),
+    "websocket": NO_WEBSOCKET,
+    "http2": "its own switch",
+}
+ROLE.add("requests", Requests, **ON_FORK)
+ROLE.add("urllib3", Urllib3, **ON_FORK, request_reused=NO_OBJECT, response_hook=NO_HOOK, auth_callback=NO_HOOK)
 
 
 @pytest.fixture

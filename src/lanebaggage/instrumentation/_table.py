@@ -148,7 +148,7 @@ TABLE: tuple[Library, ...] = (
         "urllib3_future.backend.hface urllib3_future.backend._async.hface urllib3.backend.hface urllib3.backend._async.hface",
         "clients.urllib3_future",
         distribution="urllib3-future",
-        floor="2.8.904",
+        floor="2.12.900",
     ),
     Library(
         "niquests",
@@ -156,7 +156,7 @@ TABLE: tuple[Library, ...] = (
         "niquests.sessions",
         "clients.niquests",
         distribution="niquests",
-        floor="3.6.7",
+        floor="3.12.0",
         through="urllib3-future",
     ),
     Library(

@@ -37,7 +37,7 @@ class Urllib3(Driver):
     def containers(self) -> Iterator[Any]:
         yield from super().containers()
         yield MappingProxyType({"X-Mine": "1"})
-        yield self.urllib3.HTTPHeaderDict({"X-Mine": "1"})
+        yield import_module("urllib3._collections").HTTPHeaderDict({"X-Mine": "1"})  # public since 2.0
 
     def positional(self, url: str, headers: Any) -> None:
         self.pool.connection_from_url(url).urlopen("GET", path_of(url), None, headers)

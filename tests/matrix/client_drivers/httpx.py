@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from importlib import import_module
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from .base import AsyncDriver, Driver, Reply, generated
@@ -13,10 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-def _options(driver: Driver) -> dict[str, Any]:
+def _options(driver: Any) -> dict[str, Any]:
     verify: Any = ssl.create_default_context(cafile=driver.ca) if driver.ca else True
     http2 = {"http1": False, "http2": True} if driver.http2 else {}
-    proxy = {"proxy": driver.proxy} if driver.proxy else {}
+    one = "proxy" in signature(driver.httpx.Client).parameters  # since 0.26
+    proxy = {"proxy" if one else "proxies": driver.proxy} if driver.proxy else {}
     return {"verify": verify, "follow_redirects": True, "timeout": 10, **proxy, **http2}
 
 

@@ -34,8 +34,16 @@ class Niquests(Requests):
 
         return get
 
+    def websocket(self, url: str) -> None:
+        socket = self.requests.get(url).extension
+        socket.send_payload("hello")
+        assert socket.next_payload() == "hello"
+        socket.close()
+
     def retry(self, url: str) -> None:
-        with self.requests.Session(retries=self.requests.packages.urllib3.Retry(5, status_forcelist=[503])) as session:
+        from urllib3 import Retry
+
+        with self.requests.Session(retries=Retry(5, status_forcelist=[503])) as session:
             session.get(url)
 
 
@@ -93,8 +101,10 @@ class NiquestsAsync(AsyncDriver):
         return lambda: self.run(self.session.send(prepared))
 
     def retry(self, url: str) -> None:
+        from urllib3 import Retry
+
         async def call() -> None:
-            async with await self._session(retries=self.niquests.packages.urllib3.Retry(5, status_forcelist=[503])) as session:
+            async with await self._session(retries=Retry(5, status_forcelist=[503])) as session:
                 await session.get(url)
 
         self.run(call())
@@ -122,6 +132,15 @@ class NiquestsAsync(AsyncDriver):
             return request
 
         self.run(self.session.get(url, auth=auth))
+
+    def websocket(self, url: str) -> None:
+        async def talk() -> None:
+            socket = (await self.session.get(url)).extension
+            await socket.send_payload("hello")
+            assert await socket.next_payload() == "hello"
+            await socket.close()
+
+        self.run(talk())
 
     async def aclose(self) -> None:
         await self.session.close()
