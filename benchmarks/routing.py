@@ -1,4 +1,4 @@
-"""What a routing decision costs, from 1 to 1,000 lanes of 100 services: ``python -m benchmarks.routing``.
+"""What a routing decision costs, from 1 to 1,000 lanes of 100 services, and hostile YAML: ``python -m benchmarks.routing``.
 
 Rounds of all sizes take turns in one process, and only the time that the thread itself runs is counted, so that what the
 machine does meanwhile matters little; the table has the medians, and each size against one lane as the median of the rounds'
@@ -13,7 +13,18 @@ from statistics import median
 from time import thread_time
 from typing import TYPE_CHECKING, NamedTuple
 
-from lanebaggage.routing import LaneGroup, Request, Router, TraceMemory
+from lanebaggage.routing import (
+    LaneGroup,
+    Request,
+    Router,
+    RouteTable,
+    RoutingError,
+    ServiceRef,
+    StringMatch,
+    TraceMemory,
+    load_text,
+)
+from lanebaggage.routing.routes import MESH, Destination, Route, RouteMatch, Subsets, VirtualHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +33,16 @@ LANES = (1, 10, 100, 1000)
 SERVICES = [f"service{number}" for number in range(100)]
 CALLS = 2000
 ROUNDS = 31
+HOSTILE = {
+    "anchors that expand to 9^9 values": "a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + "".join(
+        f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+    ),
+    "10 MB": "a: " + "x" * 10_000_000,
+    "300,000 values": "[" + "a," * 300_000 + "]",
+    "100,000 levels": "[" * 100_000,
+    "a tag that would run a command": "a: !!python/object/apply:os.system [id]",
+}
 
 
 class Size(NamedTuple):
@@ -30,6 +51,7 @@ class Size(NamedTuple):
     lanes: int
     router: Router
     tracing: Router
+    table: RouteTable
     hops: list[tuple[str, Request]]
     traced: list[tuple[str, Request]]
     memory: TraceMemory
@@ -53,7 +75,25 @@ def size_of(lanes: int) -> Size:
         memory.remember(f"t{number}", lane, 0.0)
         hops.append((service, Request("GET", "/", "service1", [*common, ("x-lane", lane)])))
         traced.append((service, Request("GET", "/", "service1", [*common, ("trace", f"t{number}")])))
-    return Size(lanes, Router(group_of(lanes)), Router(group_of(lanes, "trace")), hops, traced, memory)
+    group = group_of(lanes)
+    return Size(lanes, Router(group), Router(group_of(lanes, "trace")), table_of(group), hops, traced, memory)
+
+
+def table_of(group: LaneGroup) -> RouteTable:
+    """The same lanes as Istio's routes: one for each lane that a service is in, then the baseline."""
+    hosts = []
+    subsets = []
+    for service in group.services:
+        lanes = [lane for lane in group.lanes if lane.has(service)]
+        routes = [_route(service, lane.name, group.route_header) for lane in lanes]
+        routes.append(Route("baseline", (), (Destination(service, group.baseline),)))
+        hosts.append(VirtualHost(service.name, service.namespace, (service.name,), (MESH,), tuple(routes)))
+        subsets.append(Subsets(service, {lane.name: lane.selector for lane in lanes}))
+    return RouteTable(hosts, subsets, route_header=group.route_header)
+
+
+def _route(service: ServiceRef, lane: str, header: str) -> Route:
+    return Route(lane, (RouteMatch(headers=((header, StringMatch("exact", lane)),)),), (Destination(service, lane),))
 
 
 def hop(size: Size) -> None:
@@ -82,14 +122,21 @@ def hop_with_health(size: Size) -> None:
 
 
 def hop_by_trace(size: Size) -> None:
-    """A hop in trace-ID mode, by the sidecar's memory."""
+    """A hop by what a sidecar remembers."""
     route = size.tracing.route
     for service, request in size.traced:
         route(service, request, memory=size.memory, now=1.0)
 
 
+def hop_by_istio(size: Size) -> None:
+    """A hop by Istio's routes, one per lane."""
+    route = size.table.route
+    for service, request in size.hops:
+        route(service, request)
+
+
 def gateway(size: Size) -> None:
-    """A request at the gateway, one lane rule per lane."""
+    """The gateway, with a rule for each lane."""
     ingress = size.router.ingress
     for _, request in size.hops:
         ingress(request)
@@ -115,7 +162,7 @@ def once(work: Callable[[], object]) -> float:
 def main() -> None:
     """Measure and print."""
     sizes = [size_of(lanes) for lanes in LANES]
-    cases = (hop, hop_with_request, hop_with_health, hop_by_trace, gateway)
+    cases = (hop, hop_with_request, hop_with_health, hop_by_trace, gateway, hop_by_istio)
     for case in cases:
         for size in sizes:
             case(size)
@@ -140,6 +187,18 @@ def main() -> None:
     print(f"{'Compiling the group':40}" + "".join(f"{taken:>18.3f}" for taken in compiling))
     replacing = [once(lambda size=size: size.router.replace(size.router.group.lanes[-1])) for size in sizes]
     print(f"{'Replacing one lane':40}" + "".join(f"{taken:>18.3f}" for taken in replacing))
+    print("milliseconds until hostile YAML is refused")
+    for name, text in HOSTILE.items():
+        print(f"{name:40}{once(lambda text=text: refused(text)):>18.3f}")
+
+
+def refused(text: str) -> None:
+    """Read what must not be read."""
+    try:
+        load_text(text)
+    except RoutingError:
+        return
+    raise AssertionError("it was read")
 
 
 if __name__ == "__main__":
