@@ -522,18 +522,25 @@ def test_the_lane_report_has_every_test_of_a_run(suite: Suite, pytester: pytest.
     def test_late(late):
         pass
 
+    @pytest.mark.xfail
+    def test_expected(mesh):
+        mesh.get("mocka", lane="s2")
+
     def test_without_a_mesh():
         pass
     """
     result = suite(text, "--lane-report=json", "--lane-report=lanes.html", *workers, conftest=ON)
-    result.assert_outcomes(passed=3, failed=1, errors=1)
+    result.assert_outcomes(passed=3, failed=1, errors=1, xfailed=1)
     result.stdout.fnmatch_lines(["lane report: *lane-report.json", "lane report: *lanes.html"])
     report = json.loads((pytester.path / "lane-report.json").read_text(encoding="utf-8"))
-    assert {test["test"].partition("::")[2]: test["outcome"] for test in report["tests"]} == {
+    assert {test["nodeid"].partition("::")[2]: test["outcome"] for test in report["tests"]} == {
         "test_kept": "passed",
         "test_lost": "failed",
         "test_late": "error",
+        "test_expected": "xfailed",
     }
+    [lost] = [test for test in report["tests"] if test["outcome"] == "failed"]
+    assert "lane s2 was lost at mockb" in lost["message"]
     assert "lane lost" in (pytester.path / "lanes.html").read_text(encoding="utf-8")
 
 

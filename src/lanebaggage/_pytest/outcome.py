@@ -125,19 +125,22 @@ class _Reporting:
     def __init__(self, report: LaneReport, targets: list[str]) -> None:
         self._report = report
         self._targets = targets
-        self._tests: dict[str, tuple[str, float, Any]] = {}
+        self._tests: dict[str, tuple[str, float, Any, str]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep a test's picture, by its worst outcome."""
         picture = getattr(report, _PICTURE, None)
         if picture is not None:
-            outcome = report.outcome if report.when == "call" else "error"
-            self._tests[report.nodeid] = (outcome, report.duration, picture)
+            outcome: str = report.outcome if report.when == "call" else "error"
+            if hasattr(report, "wasxfail"):
+                outcome = {"skipped": "xfailed", "passed": "xpassed"}.get(outcome, outcome)
+            message = report.longreprtext if report.failed else ""
+            self._tests[report.nodeid] = (outcome, report.duration, picture, message)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Write the report, and say where it is."""
-        for nodeid, (outcome, duration, picture) in self._tests.items():
-            self._report.add(nodeid, outcome, duration, picture)
+        for nodeid, (outcome, duration, picture, message) in self._tests.items():
+            self._report.add(nodeid, outcome, duration, picture, message=message)
         for target in self._targets:
             try:
                 terminalreporter.write_line(f"lane report: {self._report.write(target)}")
