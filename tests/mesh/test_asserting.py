@@ -182,11 +182,14 @@ def test_a_service_is_named_as_it_is_declared_and_an_external_host_too(mesh: Mes
     """With its namespace, or by any of its hosts; a host outside the mesh by its name."""
     mesh.external("api.partner.example")
     mesh.service("payments", v1=service("http://api.partner.example/"))
-    mesh.service("other/payments", v1=service())
+    mesh.service("other/refunds", v1=service())
     mesh.get("payments")
     for name in ("payments", "default/payments", "payments.default", "payments.default.svc.cluster.local"):
         mesh.assert_called(name, times=1)
-    mesh.assert_not_called("other/payments")
+    mesh.assert_not_called("other/refunds")
+    mesh.get("refunds.other")
+    for name in ("other/refunds", "refunds.other", "refunds.other.svc"):
+        mesh.assert_called(name, times=1)
     mesh.assert_called("api.partner.example", times=1)
     mesh.assert_called("API.partner.example", times=1)
     mesh.assert_not_called("api.partner.example", lane="s2")

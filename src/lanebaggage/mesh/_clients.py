@@ -120,7 +120,7 @@ class _Response(io.RawIOBase):
 
 
 def _connection(engine: InProcess, origin: Origin, connection: Any, secure: Any) -> _Socket:
-    if isinstance(connection, secure):
+    if isinstance(connection, secure) and not engine.topology.is_external(connection.host):
         raise MeshError(_intercept.refuse(origin, _HTTPS.format(host=connection.host)))
     timeout = connection.timeout
     return _Socket(engine, origin, timeout if isinstance(timeout, (int, float)) else None)
@@ -189,7 +189,7 @@ def patch_httpx(module: ModuleType, patches: _intercept.Patches) -> None:
 
     def claimed(request: Any) -> tuple[InProcess, Origin] | None:
         found = _claimed(request.url.host)
-        if found is not None and request.url.scheme != "http":
+        if found is not None and request.url.scheme != "http" and not found[0].topology.is_external(request.url.host):
             raise MeshError(_intercept.refuse(found[1], _HTTPS.format(host=request.url.host)))
         return found
 

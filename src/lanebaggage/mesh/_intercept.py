@@ -73,27 +73,29 @@ class Patches:
 
 _open: list[Carrier] = []
 _patches: Final = Patches()
-_installs: dict[str, Install] = {}
-_installed: set[str] = set()
+_installs: list[tuple[str, Install]] = []
+_installed: set[tuple[str, Install]] = set()
 _lock: Final = RLock()
 
 
 def register(module: str, install: Install) -> None:
     """Have a module patched while a mesh is open; as soon as it is imported."""
-    _installs[module] = install
+    if (module, install) in _installs:
+        return
+    _installs.append((module, install))
 
     def imported(found: ModuleType) -> None:
         with _lock:
             if _open:
-                _install(module, found)
+                _install(module, install, found)
 
     wrapt.register_post_import_hook(imported, module)
 
 
-def _install(module: str, found: ModuleType) -> None:
-    if module not in _installed:
-        _installed.add(module)
-        _installs[module](found, _patches)
+def _install(module: str, install: Install, found: ModuleType) -> None:
+    if (module, install) not in _installed:
+        _installed.add((module, install))
+        install(found, _patches)
 
 
 def add(carrier: Carrier) -> None:
@@ -102,9 +104,9 @@ def add(carrier: Carrier) -> None:
         if carrier in _open:
             return
         _open.append(carrier)
-        for module in _installs:
+        for module, install in _installs:
             if module in sys.modules:
-                _install(module, sys.modules[module])
+                _install(module, install, sys.modules[module])
 
 
 def remove(carrier: Carrier) -> None:

@@ -141,7 +141,8 @@ class External:
         self._body = data.encode() if isinstance(data, str) else data
         if json is not None:
             self._body = _json.dumps(json).encode()
-            self._headers.append(("Content-Type", "application/json"))
+            if not any(name.lower() == "content-type" for name, _ in self._headers):
+                self._headers.append(("Content-Type", "application/json"))
         return self
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .._errors import MeshError
 from .._settings import DEFAULT_HEADER
 from ..routing import LaneGroup, RoutingError, ServiceRef
-from . import _intercept
+from . import _https, _intercept  # noqa: F401 - which takes TLS over
 from ._serving import Forwarding
 from .apps import WSGI, resolve
 from .asserting import Asserting

@@ -203,8 +203,8 @@ class Traffic:
         caller = origin.instance or (hop.parent.instance if hop.parent is not None else None)
         if host not in state.hosts:
             reason = (
-                f"{host[:253]} is no service of this mesh; declare it with mesh.service({host[:253]!r}, v1=...), "
-                "or correct the address"
+                f"{host[:253]} is no service of this mesh; declare it with mesh.service({host[:253]!r}, v1=...), or with "
+                f"mesh.external({host[:253]!r}) where it is outside of it, or correct the address"
             )
             return Decision(host[:253], status=BAD_GATEWAY, reason=reason), ()
         decision = state.router.route(
