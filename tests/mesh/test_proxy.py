@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lanebaggage.mesh import Mesh
+from lanebaggage.mesh import Mesh, proxy
 from mesh.wire import OK, SECONDS, Connection, Upstream, client, exchange, upstream, values
 
 if TYPE_CHECKING:
@@ -290,6 +290,17 @@ def test_connections_are_kept_on_both_sides(sidecar: str, server: Upstream) -> N
                 assert connection.body(connection.head()) == b"ok"
     assert [head.split(b" ")[1] for head in server.heads] == [b"/", b"/", b"/2"]
     assert server.connections == 1
+
+
+def test_an_idle_connection_is_not_waited_for_when_the_mesh_ends(
+    mesh: Mesh, sidecar: str, server: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that keeps its connection does not hold up the end of a test; only a request in progress has time."""
+    monkeypatch.setattr(proxy, "_GRACE", 600.0)  # closing gives up long before
+    with client(sidecar) as connection:
+        connection.send(request())
+        assert connection.body(connection.head()) == b"ok"
+        mesh.close()
 
 
 def test_http_1_0_clients_are_served(sidecar: str, server: Upstream) -> None:

@@ -39,6 +39,9 @@ _LINE: Final = 2 * MAX_HEADER_BYTES
 _IDLE_SECONDS: Final = 1.0
 """Python's servers close idle connections after 2 to 5 seconds; a request sent just then would be lost."""
 
+_GRACE: Final = 0.1
+"""Seconds that a request in progress has once the proxy is closed."""
+
 _quiet: Final = logging.getLogger("lanebaggage.mesh.proxy")
 _quiet.addHandler(logging.NullHandler())
 _quiet.propagate = False
@@ -105,7 +108,9 @@ class Proxy:
         """Close the ports and every connection."""
         for server in self._servers.values():
             server.close()
-        await self._http.shutdown(0.1)
+        for connection in self._http.connections:
+            connection.close()  # an idle one ends at once; aiohttp's shutdown would wait for it like for a busy one
+        await self._http.shutdown(_GRACE)
         await self._session.close()
 
     async def send(self, request: Outgoing, to: tuple[str, int]) -> Incoming:
