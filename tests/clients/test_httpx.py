@@ -146,3 +146,31 @@ def test_a_version_without_that_method(server: Recorder) -> None:
     with lanebaggage.lane("s3"):
         asyncio.run(call())
     assert server.values() == [["s2"], ["s3"]]
+
+
+def test_applications_in_process() -> None:
+    """An application behind a WSGI or ASGI transport has the lane of its request: the caller's, or none for a stranger."""
+    import flask
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    async def view(request: Any) -> PlainTextResponse:
+        return PlainTextResponse(f"{lanebaggage.current_lane()} {request.headers.getlist(HEADER)}")
+
+    async def ask(url: str) -> str:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(api)) as client:
+            return (await client.get(url)).text
+
+    app = flask.Flask("app")
+    app.add_url_rule("/", view_func=lambda: f"{lanebaggage.current_lane()} {flask.request.headers.getlist(HEADER)}")
+    api = Starlette(routes=[Route("/", view)])
+    lanebaggage.auto_instrument()
+    answers = []
+    with lanebaggage.lane("s2"):
+        for url in ("http://mockb/", f"http://{STRANGER}/"):
+            with httpx.Client(transport=httpx.WSGITransport(app)) as client:
+                answers.append(client.get(url).text)
+            answers.append(asyncio.run(ask(url)))
+            assert lanebaggage.current_lane() == "s2"
+    assert answers == ["s2 ['s2']"] * 2 + ["None []"] * 2
