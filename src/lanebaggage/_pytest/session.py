@@ -51,9 +51,6 @@ class Meshes:
         key = self._used.pop(id(mesh))
         if mesh.closed:
             return
-        if not mesh.engine.alive:
-            mesh.close()
-            return
         try:
             mesh.reset()
         except BaseException:

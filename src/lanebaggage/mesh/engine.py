@@ -72,6 +72,10 @@ class Engine(Protocol):
         """Where connections of this process to service names go; None without sockets."""
 
     @property
+    def alive(self) -> bool:
+        """Whether requests can be carried: nobody has killed what carries them."""
+
+    @property
     def gateway(self) -> str | None:
         """The gateway's ``http://host:port``, or None without sockets."""
 

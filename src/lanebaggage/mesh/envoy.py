@@ -75,6 +75,11 @@ class EnvoyMesh:
     # --- addresses
 
     @property
+    def alive(self) -> bool:
+        """Whether Envoy runs."""
+        return self._envoy.alive
+
+    @property
     def gateway(self) -> str | None:
         """The gateway's ``http://host:port``; None before there are lanes."""
         return self._url(GATEWAY)
@@ -236,7 +241,7 @@ class EnvoyMesh:
         try:
             return self._thread.call(self._client.send(request, to))
         except ConnectionError as error:
-            if self._envoy.alive:
+            if self.alive:
                 raise
             raise MeshError(f"Envoy has ended ({self._envoy.said()}); the next mesh starts another") from error
 

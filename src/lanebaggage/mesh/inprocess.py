@@ -49,6 +49,7 @@ class InProcess:
     :param traffic: routes them.
     """
 
+    alive = True
     gateway: str | None = None
     sidecar: tuple[str, int] | None = None
 

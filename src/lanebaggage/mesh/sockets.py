@@ -28,6 +28,8 @@ class Sockets:
     :param traffic: routes them.
     """
 
+    alive = True
+
     def __init__(self, traffic: Traffic) -> None:
         self.topology = traffic.topology
         self._traffic = traffic
