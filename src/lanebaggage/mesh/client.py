@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
+from .. import _context
 from .._errors import MeshError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, MutableMapping
+    from contextlib import AbstractContextManager
 
     from httpx import AsyncClient
     from httpx import Client as SyncClient
@@ -54,14 +56,16 @@ class Client:
     def requests(self) -> RequestsSession:
         """A new session of requests; URLs without a host are the mesh's."""
         library = _library("requests")
-        base, headers = self.base_url, self._headers
+        base, lane, mark = f"{self.base_url}/", self._scope, self._marker()
 
         class Session(library.Session):  # type: ignore[misc, name-defined] # the user's requests
             def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-                url = urljoin(f"{base}/", url)
-                if url.startswith(f"{base}/"):
-                    kwargs["headers"] = {**headers(), **(kwargs.get("headers") or {})}
-                return super().request(method, url, *args, **kwargs)
+                return super().request(method, urljoin(base, url), *args, **kwargs)
+
+            def send(self, request: Any, **kwargs: Any) -> Any:
+                with lane():
+                    mark(request.url, request.headers)
+                    return super().send(request, **kwargs)
 
         session: RequestsSession = Session()
         session.trust_env = False
@@ -70,36 +74,55 @@ class Client:
     @property
     def httpx(self) -> SyncClient:
         """A new client of httpx; URLs without a host are the mesh's."""
-        found: SyncClient = _library("httpx").Client(
-            base_url=self.base_url, trust_env=False, event_hooks={"request": [self._hook()]}
-        )
+        library = _library("httpx")
+        lane, mark = self._scope, self._marker()
+
+        def add(request: Any) -> None:
+            mark(str(request.url), request.headers)
+
+        class Client(library.Client):  # type: ignore[misc, name-defined]
+            def send(self, request: Any, **kwargs: Any) -> Any:
+                with lane():
+                    return super().send(request, **kwargs)
+
+        found: SyncClient = Client(base_url=self.base_url, trust_env=False, event_hooks={"request": [add]})
         return found
 
     @property
     def httpx_async(self) -> AsyncClient:
         """The asynchronous one."""
-        hook = self._hook()
+        library = _library("httpx")
+        lane, mark = self._scope, self._marker()
 
         async def add(request: Any) -> None:
-            hook(request)
+            mark(str(request.url), request.headers)
 
-        found: AsyncClient = _library("httpx").AsyncClient(
-            base_url=self.base_url, trust_env=False, event_hooks={"request": [add]}
-        )
+        class Client(library.AsyncClient):  # type: ignore[misc, name-defined]
+            async def send(self, request: Any, **kwargs: Any) -> Any:
+                with lane():
+                    return await super().send(request, **kwargs)
+
+        found: AsyncClient = Client(base_url=self.base_url, trust_env=False, event_hooks={"request": [add]})
         return found
 
-    def _headers(self) -> dict[str, str]:
-        return self._mesh.lane_headers(self._lane)
+    def _scope(self) -> AbstractContextManager[object]:
+        """The lane in force, for what instrumentation adds to the request that is being made."""
+        return _context.lane(self._mesh.lane_in_force(self._lane))
 
-    def _hook(self) -> Callable[[Any], None]:
-        base = f"{self.base_url}/"
+    def _marker(self) -> Callable[[str, MutableMapping[str, str]], None]:
+        """A function that gives each request on the wire the lane's headers; none to a host outside the mesh, by redirect."""
+        base, mesh, lane = f"{self.base_url}/", self._mesh, self._lane
+        added: dict[str, str] = {}
 
-        def add(request: Any) -> None:
-            if str(request.url).startswith(base):
-                for name, value in self._headers().items():
-                    request.headers.setdefault(name, value)
+        def mark(url: str, headers: MutableMapping[str, str]) -> None:
+            if url.startswith(base):
+                for name, value in mesh.lane_headers(lane).items():
+                    added[name] = headers.setdefault(name, value)
+            elif mesh.topology.is_external(urlsplit(url).hostname or ""):
+                for name in [name for name, value in added.items() if headers.get(name) == value]:
+                    del headers[name]
 
-        return add
+        return mark
 
 
 def _library(name: str) -> Any:
