@@ -58,4 +58,6 @@ def note(test: str, outcome: str) -> None:
 def write() -> None:
     """Hand everything to ``run.py``."""
     results = {"outcomes": _outcomes, "failures": sorted(_failures)}
-    Path(os.environ["UPSTREAM_RESULTS"]).write_text(json.dumps(results), encoding="utf-8")
+    path = Path(os.environ["UPSTREAM_RESULTS"])
+    path.with_suffix(".part").write_text(json.dumps(results), encoding="utf-8")
+    path.with_suffix(".part").rename(path)  # whole, since run.py looks whether it is there
