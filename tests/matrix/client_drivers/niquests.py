@@ -37,7 +37,7 @@ class Niquests(Requests):
     def websocket(self, url: str) -> None:
         socket = self.requests.get(url).extension
         socket.send_payload("hello")
-        assert socket.next_payload() == "hello"
+        socket.next_payload()
         socket.close()
 
     def retry(self, url: str) -> None:
@@ -137,7 +137,7 @@ class NiquestsAsync(AsyncDriver):
         async def talk() -> None:
             socket = (await self.session.get(url)).extension
             await socket.send_payload("hello")
-            assert await socket.next_payload() == "hello"
+            await socket.next_payload()
             await socket.close()
 
         self.run(talk())
