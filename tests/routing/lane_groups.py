@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lanebaggage.routing import IngressRule, IngressWeight, Lane, LaneGroup, Match, Request, ServiceRef, StringMatch
 
-SERVICES = [ServiceRef(name) for name in ("mocka", "mockb", "mockc")]
+SERVICES = [*(ServiceRef(name) for name in ("mocka", "mockb", "mockc")), ServiceRef("mocka", "shop")]
 LANES = ["s1", "s2", "s3", "S2"]
 PATHS = ["/", "/mock", "/mock/x", "/mock?lane=s2", "/v2"]
 HOSTS = ["", "shop.example", "api.shop.example:8080", "other.example"]
@@ -62,7 +62,7 @@ def lane_groups(
     permissive: bool | None = None,
     trace_headers: tuple[str, ...] = ("x-lane", "my-trace-id", "baggage"),
 ) -> LaneGroup:
-    """A lane group of one to three services and one to four lanes, in any mode."""
+    """A lane group of one to four services, two of which share a name, and one to four lanes, in any mode."""
     services = draw(st.lists(st.sampled_from(SERVICES), min_size=1, unique=True))
     names = draw(st.lists(st.sampled_from(LANES), min_size=1, unique=True))
     is_permissive = draw(st.booleans()) if permissive is None else permissive
@@ -99,4 +99,6 @@ header_lists = st.lists(
     max_size=5,
 )
 requests = st.builds(Request, st.just("GET"), st.sampled_from(PATHS), st.sampled_from(HOSTS), header_lists)
-down = st.sets(st.tuples(st.sampled_from([service.name for service in SERVICES]), st.sampled_from(LANES)))
+down = st.sets(
+    st.tuples(st.sampled_from([*{service.name: "" for service in SERVICES}, *map(str, SERVICES)]), st.sampled_from(LANES))
+)

@@ -90,6 +90,12 @@ def wanted_lane(group: LaneGroup, request: Request, remembered: dict[str, str], 
     return None, False
 
 
+def label(group: LaneGroup, service: ServiceRef) -> str:
+    """The name that health is asked by."""
+    alone = [each.name for each in group.services].count(service.name) == 1
+    return service.name if alone else f"{service.namespace}/{service.name}"
+
+
 def deliver(group: LaneGroup, service: ServiceRef, lane: str | None, available: Available) -> Answer:
     """Which lane's instances serve a request of a lane that the group has, or of none."""
     fallback_lane = group.service_fallback.get(service, group.baseline)
@@ -102,7 +108,7 @@ def deliver(group: LaneGroup, service: ServiceRef, lane: str | None, available: 
     for each in tried:
         for candidate in group.lanes:
             listed = candidate.services is None or service in candidate.services
-            if candidate.name == each and listed and available(service.name, each):
+            if candidate.name == each and listed and available(label(group, service), each):
                 return Answer(lane, each, 200, fallback=each != tried[0])
     return Answer(lane, None, 503)
 

@@ -39,10 +39,11 @@ def test_hop(group: LaneGroup, request: Request, gone: set, remembered: dict[str
     router = Router(group)
     for service in group.services:
         expected = reference.route(group, service, request, available, remembered, source)
-        for name in (service.name, str(service), service.host.upper(), f"{service.name}.{service.namespace}:8000"):
+        label = reference.label(group, service)
+        for name in (label, str(service), service.host.upper(), f"{service.name}.{service.namespace}:8000"):
             decision = router.route(name, request, source=source, available=available, memory=memory, now=1.0)
             assert answer_of(decision) == expected, str(decision)
-            assert decision.service == service.name
+            assert decision.service == label
 
 
 @settings(max_examples=300)
@@ -63,7 +64,7 @@ def test_everything_declared_is_available(group: LaneGroup, request: Request) ->
     """Without health a decision is the one for a mesh where all that is declared is healthy."""
     router = Router(group)
     for service in group.services:
-        assert router.route(service.name, request) == router.route(service.name, request, available=lambda *_: True)
+        assert router.route(str(service), request) == router.route(str(service), request, available=lambda *_: True)
 
 
 @settings(max_examples=50)
@@ -73,7 +74,7 @@ def test_changes_are_as_good_as_a_new_router(data: st.DataObject, group: LaneGro
     router = Router(group)
     for _ in range(data.draw(st.integers(1, 3))):
         for service in group.services:
-            router.route(service.name, request)
+            router.route(str(service), request)
         router.ingress(request)
         name = data.draw(st.sampled_from(LANES))
         try:
@@ -85,8 +86,8 @@ def test_changes_are_as_good_as_a_new_router(data: st.DataObject, group: LaneGro
             continue
         fresh = Router(router.group)
         for service in group.services:
-            assert router.route(service.name, request) == fresh.route(service.name, request)
-            assert router.route(service.name, request, source="s2") == fresh.route(service.name, request, source="s2")
+            assert router.route(str(service), request) == fresh.route(str(service), request)
+            assert router.route(str(service), request, source="s2") == fresh.route(str(service), request, source="s2")
         assert router.ingress(request, choice=0.5) == fresh.ingress(request, choice=0.5)
 
 
