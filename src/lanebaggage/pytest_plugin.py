@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--lane-report",
         action="append",
         metavar="TARGET",
-        help="write what every call did: a file ending in .html, .json, .xml or .md, or html, json, junit or mermaid",
+        help="write what every call did: a file ending in .html, .json, .xml, .md or .mmd, or html, json, junit or mermaid",
     )
     parser.addini("mesh_engine", "engine of the lane mesh, unless --mesh-engine says otherwise", default="inprocess")
     parser.addini("mesh_yaml", "files or directories with the lane group that every mesh starts with", type="paths")

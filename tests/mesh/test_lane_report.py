@@ -344,6 +344,15 @@ def test_junit_has_a_case_per_test(report: LaneReport, tmp_path: Path) -> None:
     assert skipped.get("message") == "no database"
 
 
+def test_a_test_that_was_expected_to_lose_a_lane_needs_no_look(tmp_path: Path) -> None:
+    """pytest's xfail: no failure in JUnit XML, and no check mark that is none elsewhere."""
+    report = LaneReport()
+    report.add(f"{FILE}::{RECEIPT}", "xfailed", 0.1, pictures((RECEIPT,))[RECEIPT])
+    root = ET.parse(report.write(str(tmp_path / "x.xml"))).getroot()
+    assert [root.get(name) for name in ("failures", "skipped")] == ["0", "1"]
+    assert "\N{CROSS MARK}" not in report.write(str(tmp_path / "x.md")).read_text()
+
+
 def test_markdown_has_a_chart_per_call(report: LaneReport, tmp_path: Path) -> None:
     """Counts, a table per lane group, and for each call a Mermaid flowchart with lanes, fallbacks and where one was lost."""
     text = report.write(str(tmp_path / "x.md")).read_text()

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 BAD: Final = ("failed", "error")
 """Outcomes of tests that need a look."""
 
+EXPECTED: Final = "xfailed"
+"""Outcome of a test that failed as it was expected to."""
+
 
 def hops_of(call: Data) -> Iterator[Data]:
     """The hops of a call, each before those below it."""
@@ -28,8 +31,8 @@ def lost_in(test: Data) -> list[Data]:
 
 
 def is_bad(test: Data) -> bool:
-    """Whether a test failed, or lost a lane that it must not."""
-    return test["outcome"] in BAD or bool(lost_in(test))
+    """Whether a test failed, or lost a lane that it must not and was not expected to."""
+    return test["outcome"] in BAD or (test["outcome"] != EXPECTED and bool(lost_in(test)))
 
 
 def in_order(document: Data) -> list[Data]:
