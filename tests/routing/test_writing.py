@@ -151,12 +151,13 @@ def test_a_group_comes_back_from_istio(group: LaneGroup) -> None:
             assert all(again.has(service) == lane.has(service) for service in group.services)
 
 
-@pytest.mark.parametrize("folder", ["scenario-2", "scenario-3", "service-fallback"])
+@pytest.mark.parametrize("folder", ["scenario-2", "scenario-3", "service-fallback", "strict"])
 def test_an_acceptance_group_comes_back_whole(folder: str) -> None:
     """Rules, weights, fallbacks and headers come back too where lanes have no condition that only regexes can say."""
     (group,) = load(ACCEPTANCE / folder / "lanes.yaml")
     findings: list = []
-    assert group_of(table_of(write_istio([group])), findings, "test") == group
+    listed = tuple(replace(lane, services=lane.services or group.services) for lane in group.lanes)
+    assert group_of(table_of(write_istio([group])), findings, "test") == replace(group, lanes=listed)
     assert findings == []
 
 
@@ -173,6 +174,42 @@ def test_what_no_lane_group_can_say_is_a_finding() -> None:
     (finding,) = findings
     assert (finding.code, finding.severity) == ("lost", "warning")
     assert "route r-s2 has a condition on method" in str(finding)
+
+
+ROUTE = "    match:\n    - headers:\n        x-asm-prefer-tag:\n          exact: s2\n"
+CALLER = "    match:\n    - sourceLabels:\n        ASM_TRAFFIC_TAG: s2\n"
+REFUSAL = "    directResponse:\n      status: 503\n      body:\n        string: mocka is not in this lane\n"
+
+
+@pytest.mark.parametrize(
+    ("permissive", "old", "new", "says"),
+    [
+        (
+            True,
+            ROUTE,
+            ROUTE + "      uri: {prefix: /v2}\n      method: {exact: GET}\n",
+            "route lane-s2 of lanes-mocka is about uri, method",
+        ),
+        (True, ROUTE, ROUTE.replace("x-asm-prefer-tag:", "x-user: {}\n        x-asm-prefer-tag:"), "about other headers"),
+        (
+            True,
+            ROUTE,
+            ROUTE + "      queryParams: {a: {}}\n      sourceLabels: {a: b}\n",
+            "about query parameters, source labels",
+        ),
+        (False, CALLER, CALLER + "      authority: {exact: a}\n", "about authority"),
+        (False, REFUSAL, "    route: [{destination: {host: mocka, subset: s1}}]\n", "about callers outside every lane"),
+    ],
+)
+def test_what_sidecars_go_by_besides_the_lane_is_a_finding(permissive: bool, old: str, new: str, says: str) -> None:
+    """Conditions inside the mesh that a lane group does not have are not dropped in silence."""
+    group = LaneGroup.simple(baseline="s1", lanes={"s1": ["mocka"], "s2": ["mocka"]}, permissive=permissive)
+    text = write_istio([group])
+    assert old in text
+    findings: list = []
+    assert group_of(table_of(text.replace(old, new, 1)), findings).permissive is permissive
+    (finding,) = findings
+    assert says in str(finding)
 
 
 def comments(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from .._settings import BAGGAGE
 from .errors import Finding, RoutingError, warning
-from .matching import Match
+from .matching import Match, StringMatch
 from .model import RULE_BASED, WEIGHTED, Gateway, IngressRule, IngressWeight, Lane, LaneGroup
 from .routes import MESH
 
@@ -31,7 +31,7 @@ _LOST: Final = (
 
 
 def group_of(table: RouteTable, findings: list[Finding], name: str = "lanes") -> LaneGroup:
-    """A permissive lane group: subsets are lanes, the last route of a service says its baseline lane.
+    """A lane group: subsets are lanes, the last route of a service says its baseline lane; strict where callers' labels decide.
 
     :param findings: takes what is lost.
     :raises RoutingError: no subset is in the routes.
@@ -58,6 +58,10 @@ def group_of(table: RouteTable, findings: list[Finding], name: str = "lanes") ->
                 lane = _lane_set(table, route) or route.destinations[0].subset
                 found = list(_rules(host, route, findings))
                 rules.setdefault(lane, []).extend(found)
+    strict = _is_strict(table)
+    for host in table.hosts:
+        if MESH in host.gateways:
+            findings += _lost_in_mesh(host, table, strict)
     carriers = {each for host in table.hosts for route in host.routes for match in route.matches for each, _ in match.headers}
     return LaneGroup(
         name=name,
@@ -72,16 +76,45 @@ def group_of(table: RouteTable, findings: list[Finding], name: str = "lanes") ->
             )
             for lane, labels in table.lanes.items()
         ),
-        permissive=True,
-        baseline=baseline,
-        service_fallback=dict(_service_fallback(table, baseline)),
-        route_header=table.route_header,
-        trace_header=BAGGAGE if BAGGAGE in carriers else "",
+        permissive=not strict,
+        baseline="" if strict else baseline,
+        service_fallback={} if strict else dict(_service_fallback(table, baseline)),
+        route_header="" if strict else table.route_header,
+        trace_header=BAGGAGE if BAGGAGE in carriers and not strict else "",
         strategy=WEIGHTED if weights else RULE_BASED,
         weighted_hosts=tuple(dict.fromkeys(each for host, _ in weighted for each in host.hosts)),
         weighted_matches=tuple(match for _, route in weighted for match in _conditions(route, findings)),
         gateway=gateway,
     )
+
+
+def _is_strict(table: RouteTable) -> bool:
+    """Whether sidecars go by the caller's labels, and by no header."""
+    matches = [match for host in table.hosts if MESH in host.gateways for route in host.routes for match in route.matches]
+    return any(match.source_labels for match in matches) and not any(match.headers for match in matches)
+
+
+def _lost_in_mesh(host: VirtualHost, table: RouteTable, strict: bool) -> Iterator[Finding]:
+    """What sidecars go by besides the lane; in a lane group nothing else counts there."""
+    carriers = (table.route_header, BAGGAGE)
+    for route in host.routes:
+        lost: dict[str, None] = {}
+        for match in route.matches:
+            path = match.path is not None and match.path != StringMatch("prefix", "/")
+            others = any(name.lower() not in carriers for name, _ in (*match.headers, *match.without_headers))
+            unlike = (path or match.path_elements not in ("", "/"), match.method, match.authority, others, match.query)
+            names = ("uri", "method", "authority", "other headers", "query parameters")
+            lost |= dict.fromkeys(name for name, there in zip(names, unlike, strict=True) if there)
+            if match.source_labels and not strict:
+                lost["source labels"] = None
+        if len(route.destinations) > 1:
+            lost["weights"] = None
+        if strict and route.is_catch_all and route.destinations:
+            lost["callers outside every lane"] = None
+        if lost:
+            what = f"route {route.name} of {host.name} is about {', '.join(lost)}"
+            why = "inside the mesh a lane group goes by the lane alone, so this is left out"
+            yield warning("lost", route.place, what, why, "Keep the route, or do without")
 
 
 def _defaults(table: RouteTable) -> Iterator[tuple[ServiceRef, Route]]:

@@ -113,7 +113,7 @@ class RouteTable:
         """Do nothing: upstream sidecars remember nothing."""
 
     def group(self, name: str = "lanes") -> LaneGroup:
-        """The permissive lane group that these routes stand for: subsets as lanes, and the baseline they default to.
+        """The lane group that these routes stand for: subsets as lanes, and the baseline they default to.
 
         :raises RoutingError: no subset is in the routes.
         """
