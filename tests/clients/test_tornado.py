@@ -131,3 +131,15 @@ async def test_a_header_that_is_not_allowed(
         await client.fetch(server.url("/"), headers=headers)
     client.close()
     assert caplog.records == []
+
+
+async def test_curl_is_left_alone_outside_every_lane(server: Recorder, caplog: pytest.LogCaptureFixture) -> None:
+    """With nothing to carry, libcurl follows redirects itself, with a streaming callback too, and nothing is said."""
+    lanebaggage.auto_instrument()
+    client = CurlAsyncHTTPClient(force_instance=True)
+    chunks: list[bytes] = []
+    await client.fetch(server.redirect(server.url("/there")), streaming_callback=chunks.append)
+    client.close()
+    assert [request.path for request in server.requests] == ["/redirect", "/there"]
+    assert chunks
+    assert caplog.records == []

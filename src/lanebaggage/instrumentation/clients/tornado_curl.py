@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from ... import _log, _runtime
-from ..._context import CARRIED, reset
+from ..._context import CARRIED, carried, reset
 from ..._hop import sending
 from ..._policy import host_of
 from .tornado import copied
@@ -45,6 +45,9 @@ def _fetch_impl(original: Any, gate: Gate) -> Any:
 
 def _prepared(client: Any, request: Any, callback: Callable[[Any], None]) -> Callable[[Any], None]:
     """Set the headers on tornado's proxy of a request, and give the callback that follows its redirect."""
+    if carried() is None:
+        sending(host_of(request.url))  # sends nothing, but knows whether a worker thread has lost a lane
+        return callback
     following = request.follow_redirects and request.max_redirects > 0
     if following and request.streaming_callback is not None:
         _log.warn_once(
@@ -54,8 +57,8 @@ def _prepared(client: Any, request: Any, callback: Callable[[Any], None]) -> Cal
         )
         return callback
     own = request.headers
-    carried = sending(host_of(request.url), own.get("Authorization") or "", request.url)
-    added = [] if carried is None else _runtime.wire.additions(carried, own.get)
+    sent = sending(host_of(request.url), own.get("Authorization") or "", request.url)
+    added = [] if sent is None else _runtime.wire.additions(sent, own.get)
     if added:
         request.headers = copied(own, type(own))
         for name, value in added:
