@@ -38,7 +38,8 @@ SERVERS = {
     "gunicorn gthread preload, bare": ["gunicorn", "service:wsgi", *BIND, "--preload", "--threads", "2"],
     "gunicorn gevent preload": ["gunicorn", "service:app", *BIND, "--preload", "-k", "gevent"],
     "hypercorn workers, bare": ["hypercorn", "service:bare", *BIND, "-w", "2"],
-    "granian workers, bare": ["granian", "service:bare", "--interface", "asgi", "--port", "PORT", "--workers", "2"],
+    # one worker: granian's that is still starting, beside the one that answers, misses the SIGTERM, and nothing ends
+    "granian, bare": ["granian", "service:bare", "--interface", "asgi", "--port", "PORT"],
     "waitress, bare": ["waitress-serve", "--listen", "127.0.0.1:0", "service:wsgi"],
     "uvicorn, bare, workers": ["uvicorn", "service:bare", "--port", "0", "--workers", "2"],
     "flask run": ["flask", "--app", "service", "run", "--port", "0"],
