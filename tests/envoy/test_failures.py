@@ -18,7 +18,8 @@ from lanebaggage.routing import LaneGroup
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ENGINES = ("sockets", "envoy", "envoy-health")
+SOCKETS = ("sockets", "envoy", "envoy-health")
+ENGINES = ("inprocess", *SOCKETS)
 GROUP = LaneGroup.simple(baseline="s1", lanes={"s1": ["a"], "s2": ["a"]})
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "engines.md"
 BASELINE = (200, "baseline")
@@ -41,6 +42,17 @@ class Faulty:
         self._ended = threading.Event()
         self.port = 0
         self.listen()
+
+    def app(self, _environ, start_response):
+        """The same where no sockets are: what cannot be answered is raised."""
+        answer = self.ANSWERS[self.answer]
+        if not answer:
+            raise ConnectionError("nothing to answer")
+        head, _, body = answer.partition(b"\r\n\r\n")
+        start_response(head.decode().partition("\r\n")[0].removeprefix("HTTP/1.1 "), [])
+        yield body
+        if self.answer == "half":
+            raise ConnectionError("the other half")
 
     def listen(self) -> None:
         """Open the port, the same one as before."""
@@ -98,7 +110,7 @@ def mesh(engine: str, faulty: Faulty) -> Iterator[Mesh]:
         return [b"baseline"]
 
     with Mesh(GROUP, engine=engine) as made:
-        made.service("a", s1=baseline, s2=f"http://127.0.0.1:{faulty.port}")
+        made.service("a", s1=baseline, s2=faulty.app if engine == "inprocess" else f"http://127.0.0.1:{faulty.port}")
         assert ask(made) == OWN
         yield made
 
@@ -128,7 +140,7 @@ def refused_then(engine: str) -> tuple[int, str]:
     return (503, "") if engine == "envoy" else BASELINE
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", SOCKETS)
 def test_a_refused_connection(engine: str, mesh: Mesh, faulty: Faulty) -> None:
     """The embedded proxy and Envoy with health fall back for that very request; plain Envoy cannot leave the lane."""
     faulty.close()
@@ -139,6 +151,17 @@ def test_a_refused_connection(engine: str, mesh: Mesh, faulty: Faulty) -> None:
     if engine == "envoy-health":
         assert until(mesh, OWN)
     assert ask(mesh) == OWN
+
+
+@pytest.mark.parametrize("engine", SOCKETS)
+def test_a_service_that_flaps(engine: str, mesh: Mesh, faulty: Faulty) -> None:
+    """Away and back again and again, without anybody telling the mesh: each time as the first time."""
+    for _ in range(3):
+        faulty.close()
+        status, text = ask(mesh)
+        assert (status, text if status == 200 else "") == refused_then(engine)
+        faulty.listen()
+        assert until(mesh, OWN) if engine == "envoy-health" else ask(mesh) == OWN
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -154,10 +177,16 @@ def test_an_answer_of_503_is_no_reason_to_fall_back(engine: str, mesh: Mesh, fau
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_connection_closed_before_the_answer(engine: str, mesh: Mesh, faulty: Faulty) -> None:
-    """503 with the instance in the hop's reason; Envoy with health repeats the request, at the baseline in the end."""
+    """503 with the instance in the hop's reason; Envoy with health repeats the request, at the baseline in the end.
+
+    In process it is an application that raises, which servers answer with 500.
+    """
     faulty.answer = "nothing"
     if engine == "envoy-health":
         assert ask(mesh) == BASELINE
+        return
+    if engine == "inprocess":
+        assert ask(mesh)[0] == 500
         return
     status, _ = ask(mesh)
     assert status == 503
@@ -176,11 +205,17 @@ def test_an_answer_that_breaks_off(engine: str, mesh: Mesh, faulty: Faulty) -> N
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_answer_at_all(engine: str, mesh: Mesh, faulty: Faulty) -> None:
-    """The caller's own timeout ends it, on every engine; the tree says where it waited."""
+    """The caller's own timeout ends it, on every engine; the tree says where it waited.
+
+    In process an application that blocks would block the test, which calls it; there it is a fault of the mesh.
+    """
     faulty.answer = "hang"
+    if engine == "inprocess":
+        mesh.hang("a", lane="s2")
     status, text = ask(mesh, timeout=0.2)
     assert status == 0
-    assert text.startswith("no answer in time: nothing came back within 0.2 s")
+    why = "a s2 did not answer in time: a fault, hangs" if engine == "inprocess" else "nothing came back within 0.2 s"
+    assert text.startswith(f"no answer in time: {why}")
     assert "a s2" in text
 
 
@@ -220,7 +255,7 @@ def test_no_request_is_lost_while_a_service_comes_and_goes(engine: str, mesh: Me
     assert {OWN, BASELINE} & set(answers)
 
 
-@pytest.mark.parametrize("engine", ["sockets", "envoy"])
+@pytest.mark.parametrize("engine", ["inprocess", "sockets", "envoy"])
 def test_no_request_is_lost_while_lanes_come_and_go(engine: str, mesh: Mesh, faulty: Faulty) -> None:
     """The same while a lane is taken out of the group and put in again."""
     without = LaneGroup.simple(baseline="s1", lanes={"s1": ["a"]})
