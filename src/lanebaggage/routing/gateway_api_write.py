@@ -48,7 +48,7 @@ NO_TEXT_PREFIX: Final = "Gateway API cannot say: a prefix of text. {value} is co
 NO_NAME: Final = (
     "Gateway API cannot say: a Service named {name}. Kubernetes takes letters a-z, digits and hyphens; rename the lane."
 )
-NO_ERROR: Final = "Gateway API cannot say: 503 for lane {lane}, which lacks {service}. A rule without backend answers 500."
+NO_ERROR: Final = "Gateway API cannot say: 503 for lane {lane}, which lacks {service}. It answers 500 without a backend."
 
 
 def write_gateway_api(groups: Iterable[LaneGroup], *, selectors: Mapping[ServiceRef, Mapping[str, str]] | None = None) -> str:
@@ -212,7 +212,10 @@ def _weights(group: LaneGroup, shares: list[tuple[Lane, IngressWeight]], port: i
     backends = []
     for lane, share in shares:
         entry = share.destination
-        target = first_with(group, entry, lane.name, group.fallback(entry)) if group.permissive else None
+        targets = [lane.name, group.fallback(entry)] if group.permissive else [lane.name]
+        target = first_with(group, entry, *targets)
+        if target is None:
+            comments.append(NO_ERROR.format(lane=lane.name, service=entry.name))
         more = {"weight": share.weight or 1, "filters": _filters(group, lane.name)}
         backends.append(_backend(entry, target or lane.name, share.port or port, **more))
     matches = [_match(match, comments) for match in group.weighted_matches]

@@ -113,7 +113,9 @@ def _sidecars(configuration: Configuration, instances: Sequence[Endpoint]) -> li
     group = configuration.group
     if configuration.remembers:
         return [
-            Sidecar(one.name or f"{configuration.labels[one.service]} {port}", None, port, (one.address, one.port))
+            Sidecar(
+                one.name or f"{configuration.labels[one.service]} {port}", None, port, (one.address, one.port), host=one.host
+            )
             for port, one in enumerate(instances, SIDECAR_PORT)
         ]
     if configuration.flavour.strict:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 GATEWAY: Final = "gateway"
 _SIDECARS: Final = "sidecars"
 _APPLICATION: Final = "x-lanebaggage-application"
+_TO_HOST: Final[Json] = {"auto_host_rewrite": True}
+"""An endpoint that is known by a name gets it as ``Host``; the others get what was sent."""
 _RETRY: Final = "connect-failure,refused-stream,reset-before-request"
 
 
@@ -173,7 +175,7 @@ class Configuration:
         if not self.remembers:
             return []
         match = {"prefix": "/", "headers": [{"name": INBOUND, "present_match": True}]}
-        return [{"name": "inbound", "match": match, "route": {"cluster_header": _APPLICATION, "timeout": "0s"}}]
+        return [{"name": "inbound", "match": match, "route": {**_TO_HOST, "cluster_header": _APPLICATION, "timeout": "0s"}}]
 
     def _unknown_host(self) -> Json:
         body = {"inline_string": f"no service of lane group {self.group.name} has this name"}
@@ -185,6 +187,7 @@ class Configuration:
             return route
         reset = ",reset" if self.options.health else ""
         action = {
+            **_TO_HOST,
             **route["route"],
             "timeout": seconds(self.options.timeout),
             "retry_policy": {"retry_on": f"{_RETRY}{reset}", "num_retries": 2},
@@ -206,10 +209,15 @@ class Configuration:
             cluster(name, members, self.endpoint_path(name) if self._directory is not None else None, **self._extra(service))
             for name, (service, members) in self._members(endpoints).items()
         ]
-        single = {_application(one): one.application for one in sidecars if self.remembers and one.application is not None}
-        single |= {_sidecar(one): one.sidecar for one in relays}
+        known = [one for one in sidecars if self.remembers and one.application is not None]
+        single = {_application(one): (one.application, one.host) for one in known}
+        single |= {_sidecar(one): (one.sidecar, "") for one in relays}
         anything = self.group.services[0]
-        return made + [cluster(name, [Endpoint(anything, (), *address)], None) for name, address in single.items()]
+        return made + [
+            cluster(name, [Endpoint(anything, (), *address, host=host)], None)
+            for name, (address, host) in single.items()
+            if address is not None
+        ]
 
     def assignments(self, endpoints: Iterable[Endpoint]) -> dict[str, Json]:
         """The endpoints of each cluster, by its name."""

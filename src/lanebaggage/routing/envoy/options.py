@@ -70,6 +70,7 @@ class Endpoint:
     :param port: its port.
     :param check: IP address and port for health checks, where they are not the same.
     :param name: for what is observed.
+    :param host: what requests to it must have as ``Host``; as they have it unless given.
     """
 
     service: ServiceRef
@@ -78,6 +79,7 @@ class Endpoint:
     port: int
     check: tuple[str, int] | None = None
     name: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Sidecar:
     :param port: to listen on; 0 for any.
     :param application: address and port of the one application that it stands before; needed in trace-ID mode, where the
         sidecar remembers what arrives.
+    :param host: what requests to the application must have as ``Host``; as they have it unless given.
     :param single: whether a connection carries one request only, so that whoever connects is known to have sent it.
     """
 
@@ -97,6 +100,7 @@ class Sidecar:
     port: int = 0
     application: tuple[str, int] | None = None
     single: bool = False
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

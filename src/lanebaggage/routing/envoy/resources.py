@@ -102,6 +102,8 @@ def assignment(name: str, endpoints: Iterable[Endpoint]) -> Json:
     members = []
     for one in endpoints:
         endpoint: Json = {"address": socket(one.address, one.port)}
+        if one.host:
+            endpoint["hostname"] = one.host
         if one.check is not None:
             address, port = one.check
             endpoint["health_check_config"] = {"address": socket(address, port), "port_value": port}
