@@ -1,8 +1,7 @@
-"""Undo, for every server library at once, and with somebody else's patch on top."""
+"""Undo with somebody else's patch on top; that of everything at once is in ``tests/instrumentation/test_undo.py``."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -11,40 +10,10 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 import lanebaggage
-from lanebaggage.instrumentation import PATCHED, TABLE, _patching
 from support.server_drive import LANE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-ABSENT = {"granian.server.mt", "granian.server.embed"}
-"""Modules that not every interpreter can import, or wants to."""
-
-
-@pytest.fixture
-def everything() -> None:
-    """Every module of every server library, imported."""
-    from support import server_django
-
-    assert server_django.settings.configured
-    for entry in TABLE:
-        if entry.role == "server":
-            for name in entry.modules:
-                if name not in ABSENT:
-                    import_module(name)
-
-
-def test_undo_gives_back_the_identical_attributes(everything: None) -> None:
-    """After ``uninstrument()`` every attribute that was patched is the very object that was found, twice over."""
-    for _ in range(2):
-        report = lanebaggage.auto_instrument()
-        assert {row.library: row.status for row in report if row.role == "server" and row.status != PATCHED} == {}
-        patches = [(patch.owner, patch.name, patch.found, patch.replacement) for patch in _patching._installed]
-        assert {vars(owner)[name] is replacement for owner, name, _, replacement in patches} == {True}
-        lanebaggage.uninstrument()
-        assert len(patches) > 60
-        for owner, name, was, _ in patches:
-            assert vars(owner).get(name, _patching._MISSING) is was, f"{owner}.{name}"
 
 
 @pytest.fixture
