@@ -1,7 +1,8 @@
-"""The response header with the lane, and the debug path: off by default, on WSGI and ASGI applications when asked for."""
+"""The response header with the lane, and the debug path: off by default, on WSGI, ASGI, aiohttp and Tornado when asked for."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +49,59 @@ def starlette_get(own: str | None = None) -> Callable[[str, dict[str, str]], tup
     return get
 
 
-BOTH = pytest.mark.parametrize("make", [flask_get, starlette_get], ids=["wsgi", "asgi"])
+def aiohttp_get(own: str | None = None) -> Callable[[str, dict[str, str]], tuple[dict[str, str], str]]:
+    from aiohttp import ClientSession, web
+
+    async def view(request: Any) -> Any:
+        return web.Response(text="body", headers={"X-Lane": own} if own else None)
+
+    async def ask(path: str, headers: dict[str, str]) -> tuple[dict[str, str], str]:
+        app = web.Application()
+        app.router.add_get("/", view)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        async with (
+            ClientSession() as session,
+            session.get(f"http://127.0.0.1:{runner.addresses[0][1]}{path}", headers=headers) as answer,
+        ):
+            found = {name.lower(): value for name, value in answer.headers.items()}, await answer.text()
+        await runner.cleanup()
+        return found
+
+    return lambda path, headers: asyncio.run(ask(path, headers))
 
 
-@BOTH
+def tornado_get(own: str | None = None) -> Callable[[str, dict[str, str]], tuple[dict[str, str], str]]:
+    import tornado.web
+    from tornado.httpclient import AsyncHTTPClient
+    from tornado.httpserver import HTTPServer
+    from tornado.testing import bind_unused_port
+
+    class View(tornado.web.RequestHandler):
+        def get(self) -> None:
+            if own:
+                self.set_header("X-Lane", own)
+            self.write("body")
+
+    async def ask(path: str, headers: dict[str, str]) -> tuple[dict[str, str], str]:
+        socket, port = bind_unused_port(address="127.0.0.1")
+        server = HTTPServer(tornado.web.Application([("/", View)]))
+        server.add_socket(socket)
+        answer = await AsyncHTTPClient().fetch(f"http://127.0.0.1:{port}{path}", headers=headers, raise_error=False)
+        server.stop()
+        await server.close_all_connections()
+        return {name.lower(): value for name, value in answer.headers.get_all()}, answer.body.decode()
+
+    return lambda path, headers: asyncio.run(ask(path, headers))
+
+
+EACH = pytest.mark.parametrize(
+    "make", [flask_get, starlette_get, aiohttp_get, tornado_get], ids=["wsgi", "asgi", "aiohttp", "tornado"]
+)
+
+
+@EACH
 def test_the_response_tells_its_lane_when_asked(make: Any) -> None:
     """With response_header, an answer made in a lane names it, and one made in none does not."""
     lanebaggage.auto_instrument(response_header="X-Lane")
@@ -60,14 +110,14 @@ def test_the_response_tells_its_lane_when_asked(make: Any) -> None:
     assert "x-lane" not in get("/", {})[0]
 
 
-@BOTH
+@EACH
 def test_the_applications_own_header_stays(make: Any) -> None:
     """A response header of that name that the application sets is left alone, and not doubled."""
     lanebaggage.auto_instrument(response_header="x-lane")
     assert make(own="mine")("/", {HEADER: "s2"})[0]["x-lane"] == "mine"
 
 
-@BOTH
+@EACH
 def test_both_are_off_by_default(make: Any) -> None:
     """Without the settings nothing is added, and no path answers."""
     lanebaggage.auto_instrument()
@@ -78,7 +128,7 @@ def test_both_are_off_by_default(make: Any) -> None:
     assert _runtime.answers is None
 
 
-@BOTH
+@EACH
 def test_the_debug_path_reports_on_the_service(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The debug path answers with settings and their sources, libraries, and counters, as JSON that is not cached."""
     monkeypatch.setenv("LANEBAGGAGE_DEBUG_PATH", "/debug/lanebaggage")
@@ -96,8 +146,6 @@ def test_the_debug_path_reports_on_the_service(make: Any, monkeypatch: pytest.Mo
 
 def test_what_is_added_works_under_uvicorns_own_entry() -> None:
     """A bare ASGI callable, for which the server enters the lane, tells it as well."""
-    import asyncio
-
     from lanebaggage.instrumentation import _patching
     from lanebaggage.instrumentation.servers import _asgi
 

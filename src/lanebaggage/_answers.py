@@ -1,6 +1,8 @@
-"""What WSGI and ASGI servers add to their answers where a setting asks for it: the lane's header, and the debug path."""
+"""What servers add to their answers where a setting asks for it: the lane's header, and the debug path."""
 
 from __future__ import annotations
+
+from ._context import current_lane
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,18 +16,24 @@ if TYPE_CHECKING:
 class Answers:
     """Stands between a server and its application; made only where ``response_header`` or ``debug_path`` is set."""
 
-    __slots__ = ("_header", "_path", "_raw_header")
+    __slots__ = ("_header", "_raw_header", "path")
 
     def __init__(self, settings: Settings) -> None:
         self._header = settings.response_header
         self._raw_header = settings.response_header.encode("ascii")
-        self._path = settings.debug_path
+        self.path = settings.debug_path
+        """The debug path, or empty for none."""
+
+    def tell(self, headers: Any) -> None:
+        """Add the current lane to a response's headers: a mapping for which case does not matter."""
+        if self._header and self._header not in headers and (lane := current_lane()) is not None:
+            headers[self._header] = lane
 
     def wsgi(
         self, application: Callable[..., Any], environ: Any, start_response: Any, carried: Carried | None
     ) -> tuple[Callable[..., Any], Any]:
         """The application and ``start_response`` to use for one WSGI request (PEP 3333); a method gets its object first."""
-        if self._path and environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "") == self._path:
+        if self.path and environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "") == self.path:
             return _report_wsgi, start_response
         if not self._header or carried is None or carried.lane is None:
             return application, start_response
@@ -42,7 +50,7 @@ class Answers:
         """The application to call for one ASGI scope (ASGI HTTP spec); a method is called with its object first."""
         if scope.get("type") != "http":
             return application
-        if self._path and scope.get("path") == self._path:
+        if self.path and scope.get("path") == self.path:
             return _report_asgi
         if not self._header or carried is None or carried.lane is None:
             return application
@@ -76,6 +84,11 @@ async def _report_asgi(*arguments: Any) -> None:
     headers += [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in _HEADERS]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def report() -> tuple[dict[str, str], bytes]:
+    """What the debug path answers: headers and body."""
+    return dict(_HEADERS), _body()
 
 
 _HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))

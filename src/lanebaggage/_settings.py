@@ -100,7 +100,7 @@ class Settings:
     debug: bool
     """Whether each decision is logged once per place in the code."""
     debug_path: str
-    """Path at which WSGI and ASGI services answer with what the doctor would say, or empty for none."""
+    """Path at which services answer with what the doctor would say, or empty for none."""
     sources: dict[str, str]
     """Where each value came from: ``argument``, the variable's name, ``preset asm`` or ``default``."""
 

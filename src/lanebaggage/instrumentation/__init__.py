@@ -108,10 +108,10 @@ def auto_instrument(
     :param edge: ignore what arrives, since this service is called by strangers.
     :param lanes: the only lane names to believe.
     :param disabled: libraries to leave alone, by their names in the report.
-    :param response_header: name of a response header, such as ``x-lane``, that tells the lane; WSGI and ASGI only.
+    :param response_header: name of a response header, such as ``x-lane``, that tells the lane; WSGI, ASGI, aiohttp, Tornado.
     :param log_records: give each record of ``logging`` the attribute ``lane``, as ``lanebaggage.logs.add_to_records()`` does.
     :param debug: log each decision once per place in the code, on the logger ``lanebaggage.debug``.
-    :param debug_path: a path, such as ``/debug/lanebaggage``, at which a WSGI or ASGI service reports on itself.
+    :param debug_path: a path, such as ``/debug/lanebaggage``, at which a service reports on itself; on the same servers.
     :return: what was done to each library.
     :raises SettingsError: a value cannot be used, or differs from that of an earlier call.
     """

@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ... import _runtime
+from ..._answers import report
 from ..._context import CARRIED, reset
 from ..concurrency import _jobs
 from . import _serve
@@ -25,6 +27,7 @@ def install(module: Any, patch: Patcher) -> None:
         return
     patch.method(module._HandlerDelegate, "execute", _execute)
     patch.method(module._HandlerDelegate, "data_received", _data_received)
+    patch.method(module.RequestHandler, "flush", _flush)
     patch.method(module._HandlerDelegate, "on_connection_close", _serve.serving(_carried))
 
 
@@ -36,6 +39,11 @@ def _execute(original: Any, gate: Gate) -> Any:
     in_lane = _serve.serving(_carried)(original, gate)
 
     def execute(self: Any) -> Any:
+        if gate.on and _runtime.answers is not None and self.request.path == _runtime.answers.path:
+            try:
+                self.handler_class, self.handler_kwargs, self.path_args, self.path_kwargs = _reporting(), {}, [], {}
+            except Exception:
+                gate.failed()
         prepared = in_lane(self)
         if gate.on:
             try:
@@ -47,6 +55,32 @@ def _execute(original: Any, gate: Gate) -> Any:
         return prepared
 
     return execute
+
+
+def _reporting() -> Any:
+    """The handler of the debug path."""
+    from tornado.web import RequestHandler
+
+    class Reporting(RequestHandler):
+        def get(self) -> None:
+            headers, body = report()
+            for name, value in headers.items():
+                self.set_header(name, value)
+            self.finish(body)
+
+    return Reporting
+
+
+def _flush(original: Any, gate: Gate) -> Any:
+    def flush(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if gate.on and _runtime.answers is not None and not self._headers_written:
+            try:
+                _runtime.answers.tell(self._headers)
+            except Exception:
+                gate.failed()
+        return original(self, *args, **kwargs)
+
+    return flush
 
 
 def _data_received(original: Any, gate: Gate) -> Any:
