@@ -126,3 +126,16 @@ async def test_a_mock_sees_the_callers_headers_too(session: aiohttp.ClientSessio
                 await get(session, "http://mockb/", headers=headers)
     assert seen == [{"X-Session": "1", "A": "1", "X-Asm-Prefer-Tag": "mine"}, {"X-Session": "1", HEADER: "s2"}]
     assert own == {"A": "1", "X-Asm-Prefer-Tag": "mine"}
+
+
+async def test_a_mock_records_a_call_that_carries_nothing_as_it_was_made() -> None:
+    """Outside every lane, and to strangers in one, the recorded call has no ``headers`` that nobody gave."""
+    lanebaggage.auto_instrument()
+    async with aiohttp.ClientSession() as session:
+        with aioresponses() as mock:
+            with pytest.raises(aiohttp.ClientConnectionError):
+                await session.get("http://mockb/")
+            with lanebaggage.lane("s2"), pytest.raises(aiohttp.ClientConnectionError):
+                await session.get(f"http://{STRANGER}/")
+        recorded = [call.kwargs for calls in mock.requests.values() for call in calls]
+    assert recorded == [{"allow_redirects": True}] * 2

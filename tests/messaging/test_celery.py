@@ -80,3 +80,12 @@ def test_eager(app: Any) -> None:
         assert app.lane.delay().get() == "s2"
         assert app.flaky.delay().get() == ["s2"]
     assert app.lane.delay().get() is None
+
+
+def test_a_tracer_is_deleted_once(app: Any) -> None:
+    """Deleting a task's tracer, as tests of Celery's do, fails where it has none as it fails without lanebaggage."""
+    app.lane.__trace__ = lambda *_: None
+    del app.lane.__trace__
+    assert app.lane.__trace__ is None
+    with pytest.raises(AttributeError, match="__trace__"):
+        del app.lane.__trace__

@@ -29,7 +29,10 @@ def _request_mock(original: Any, gate: Gate) -> Any:
     async def _request_mock(self: Any, orig_self: Any, method: str, url: Any, *args: Any, **kwargs: Any) -> Any:
         if gate.on and CARRIED.get() is not None:
             try:
-                kwargs = {**kwargs, "headers": _with_carried(kwargs.get("headers"), orig_self._build_url(url))}
+                own = kwargs.get("headers")
+                headers = _with_carried(own, orig_self._build_url(url))
+                if headers is not own:
+                    kwargs = {**kwargs, "headers": headers}  # a call that carries nothing is recorded as it was made
             except Exception:
                 gate.failed()
         return await original(self, orig_self, method, url, *args, **kwargs)

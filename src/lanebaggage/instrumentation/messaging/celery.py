@@ -32,6 +32,8 @@ def _tracer(found: Any, gate: Gate) -> Any:
         vars(self)[TRACE] = trace
 
     def delete(self: Any) -> None:
+        if TRACE not in vars(self):
+            raise AttributeError(TRACE)
         del vars(self)[TRACE]
 
     return property(get, put, delete)
