@@ -50,7 +50,7 @@ class Process:
     def __init__(self, instance: Instance, env: Mapping[str, str], addresses: Mapping[str, str]) -> None:
         assert isinstance(instance.app, Command)
         self._instance = instance
-        host, port = instance.address = instance.address or ("127.0.0.1", _free_port())
+        host, port = instance.address = instance.address or ("127.0.0.1", free_port())
         values = {"host": host, "port": str(port), "bind": f"{host}:{port}", **addresses}
         try:
             args = [argument.format_map(values) for argument in instance.app.args]
@@ -215,7 +215,8 @@ def _programs() -> str:
     return path if own in path.split(os.pathsep) else f"{own}{os.pathsep}{path}"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         found: Any = probe.getsockname()[1]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import MeshError
 from ..routing.envoy.resources import typed
+from ._process import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,6 +36,7 @@ class Files:
         self._envoy = envoy
         self._written: dict[str, str] = {}
         self._clusters: dict[str, Json] = {}
+        self._ports: dict[str, int] = {}
         self._failures: dict[str, Any] = {}
         self._version = time.time_ns()
 
@@ -62,7 +64,7 @@ class Files:
         versions = {}
         for name, (path, configuration) in routes.items():
             self._write(versions, f".rds.{name}.version_text", path, [_route_configuration(configuration)])
-        resources = [typed("config.listener.v3.Listener", **one) for one in listeners]
+        resources = [typed("config.listener.v3.Listener", **self._placed(one)) for one in listeners]
         self._write(versions, _LISTENERS, "listeners.json", resources)
         self._wait(versions)
         if kept:
@@ -82,6 +84,22 @@ class Files:
         self.apply(clusters=(), endpoints={}, routes={}, listeners=())
         for path in {*self._written} - {"listeners.json", "clusters.json"}:
             self._envoy.path(path).unlink(missing_ok=True)
+
+    def _placed(self, listener: Json) -> Json:
+        """A listener at a port of its own.
+
+        Envoy would find one, but gives a new listener the socket of any other that was changed, still drains, and was
+        configured with the same address: 127.0.0.1 and port 0 are the same for all.
+        """
+        address = listener["address"]["socket_address"]
+        if address["port_value"]:
+            return listener
+        name = listener["name"]
+        while name not in self._ports:
+            port = free_port()
+            if port not in self._ports.values():
+                self._ports[name] = port
+        return {**listener, "address": {"socket_address": {**address, "port_value": self._ports[name]}}}
 
     def _write_endpoints(self, endpoints: Mapping[str, tuple[str, Json]]) -> dict[str, str]:
         versions: dict[str, str] = {}

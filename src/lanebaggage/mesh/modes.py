@@ -23,8 +23,8 @@ TRACE_ID: Final = "trace-id"
 CARRIERS: Final = (HEADER, TRACE_ID, BAGGAGE)
 MODES: Final = (PERMISSIVE, STRICT)
 
-_TRACE_HEADER: Final = "my-trace-id"
-"""Where a lane group that has none is to go by trace IDs; the name in ASM's documentation."""
+_TRACE_HEADERS: Final = ("my-trace-id", "my-request-id")
+"""Where a lane group that has none is to go by trace IDs; the first is the name in ASM's documentation."""
 
 
 class Modes:
@@ -48,7 +48,7 @@ class Modes:
         route = lanes.route_header or DEFAULT_HEADER
         trace = lanes.trace_header
         if self.carrier is not None or not trace:
-            own = trace if trace not in ("", route, BAGGAGE) else _TRACE_HEADER
+            own = next(name for name in (trace, *_TRACE_HEADERS) if name not in ("", route, BAGGAGE))
             trace = {BAGGAGE: BAGGAGE, TRACE_ID: own}.get(self.carrier or HEADER, route)
         return replace(lanes, permissive=permissive, route_header=route, trace_header=trace)
 
