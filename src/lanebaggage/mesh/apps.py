@@ -62,6 +62,13 @@ class Address:
     host: str
     port: int
 
+    @property
+    def authority(self) -> str:
+        """What requests to it must have as ``Host``, as other servers may be there too; empty for a mere address."""
+        if self.host == "localhost" or ":" in self.host or self.host.replace(".", "").isdigit():
+            return ""
+        return self.host if self.port == 80 else f"{self.host}:{self.port}"
+
 
 App: TypeAlias = WSGI | ASGI | Command | Address
 

@@ -168,7 +168,7 @@ class HopReader:
             name = state.group.route_header
             headers = [pair for pair in headers if pair[0] != name]
             headers.append((name, line["lane"]))
-        request = Request(line["method"], line["path"], line["host"], headers)
+        request = Request(line["method"], line["path"], hop.host, headers)  # as it came: Envoy may have sent another host
         decision = (self._at_gateway if listener.gateway else self._at_sidecar)(state, listener, hop, request, line)
         hop.service = decision.service or ("gateway" if listener.gateway else plain_host(request.host))
         hop.lane, hop.target, hop.fallback, hop.reason = decision.lane, decision.target, decision.fallback, decision.reason

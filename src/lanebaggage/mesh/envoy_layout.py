@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .._errors import MeshError
 from ..routing.envoy import GATEWAY, Configuration, Endpoint, Options, Relay, Sidecar, bootstrap
 from ..routing.envoy.resources import is_address
-from .apps import ASGI, WSGI, Command
+from .apps import ASGI, WSGI, Address, Command
 from .traffic import CLIENT, Origin
 from .traffic import GATEWAY as FROM_GATEWAY
 
@@ -137,13 +137,13 @@ class Layout:
         sidecar = self._ports.get(self._known.names[instance])
         if sidecar is None:
             return []
-        return [replace(one, address=sidecar[0], port=sidecar[1], check=(one.address, one.port)) for one in found]
+        return [replace(one, address=sidecar[0], port=sidecar[1], check=(one.address, one.port), host="") for one in found]
 
     def _sidecar(self, instance: Instance) -> Sidecar:
         lane = self.state.lane_of(instance)
         single = isinstance(instance.app, (WSGI, ASGI))
         application = self._known.held.get(instance) or _resolved(instance)
-        return Sidecar(self._known.names[instance], lane, application=application, single=single)
+        return Sidecar(self._known.names[instance], lane, application=application, single=single, host=_host(instance))
 
     def _relays_of(self, instance: Instance) -> list[Relay]:
         sidecar = self._ports.get(self._known.names[instance])
@@ -178,12 +178,16 @@ def endpoints_of(state: Compiled, instance: Instance, name: str, where: tuple[st
     group = state.group
     lanes = [lane.name for lane in group.lanes if lane.has(instance.service) and instance.selected_by(lane.selector)]
     known = tuple(lanes) if instance.service in group.services else ()
-    return [Endpoint(instance.service, known, *where, name=name)]
+    return [Endpoint(instance.service, known, *where, name=name, host=_host(instance))]
 
 
 def name_of(instance: Instance) -> str:
     """An instance in words that no other declared one has."""
     return f"{instance.service} {instance.version}"
+
+
+def _host(instance: Instance) -> str:
+    return instance.app.authority if isinstance(instance.app, Address) else ""
 
 
 def _resolved(instance: Instance) -> tuple[str, int] | None:

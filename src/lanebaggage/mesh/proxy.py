@@ -17,6 +17,7 @@ from yarl import URL
 from .._errors import MeshError
 from ._raw import RawRequest, RawResponse, as_bytes, end_to_end, head, raw_request, tokens, with_head
 from ._tunnel import CONNECT_SECONDS, tunnel
+from .apps import Address
 from .engine import Incoming
 from .faults import FOREVER, hold_async
 from .traffic import REASON_HEADER, UNAVAILABLE
@@ -201,11 +202,12 @@ class Proxy:
                 self._traffic.recorder.close(route.hop, fault.status)
                 return _answer(fault.status, fault.reason)
             line = f"{request.method} {path} HTTP/1.1"
+            headers = _for_host(instance, route.headers)
             try:
                 if upgrade:
                     more = ("Connection", "Upgrade"), ("Upgrade", upgrade)
-                    return await tunnel(request, head(line, route.headers, *more), instance.address, route.hop)
-                answer = await self._send(request, line, route, instance.address)
+                    return await tunnel(request, head(line, headers, *more), instance.address, route.hop)
+                answer = await self._send(request, line, headers, instance.address)
             except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, ConnectionRefusedError) as error:
                 refused.append(instance)
                 reason = str(error)
@@ -221,8 +223,7 @@ class Proxy:
         self._traffic.recorder.close(route.hop, route.status, route.reason)
         return _answer(route.status, route.reason)
 
-    async def _send(self, request: web.BaseRequest, line: str, route: Route, to: tuple[str, int]) -> aiohttp.ClientResponse:
-        headers = route.headers
+    async def _send(self, request: web.BaseRequest, line: str, headers: Headers, to: tuple[str, int]) -> aiohttp.ClientResponse:
         chunked = "chunked" in tokens(_pairs(request), "transfer-encoding")
         if chunked:
             headers = [pair for pair in headers if pair[0].lower() != "content-length"]
@@ -279,6 +280,12 @@ async def _chunks(answer: aiohttp.ClientResponse, response: RawResponse) -> Asyn
 async def _body(request: web.BaseRequest) -> AsyncIterator[bytes]:
     async for chunk in request.content.iter_any():
         yield chunk
+
+
+def _for_host(instance: Instance, headers: Headers) -> Headers:
+    """The headers with the ``Host`` that an instance elsewhere is known by."""
+    authority = instance.app.authority if isinstance(instance.app, Address) else ""
+    return [("Host", authority), *(pair for pair in headers if pair[0].lower() != "host")] if authority else headers
 
 
 def _pairs(request: web.BaseRequest) -> Headers:

@@ -138,8 +138,11 @@ def cluster(name: str, endpoints: Iterable[Endpoint], path: str | None, **fields
     }
     if path is not None:
         return {**made, "type": "EDS", "eds_cluster_config": {"service_name": name, "eds_config": from_file(path)}}
-    numeric = all(is_address(member.address) for member in members)
-    return {**made, "type": "STATIC" if numeric else "STRICT_DNS", "load_assignment": assignment(name, members)}
+    made["load_assignment"] = assignment(name, members)
+    if all(is_address(member.address) for member in members):
+        return {**made, "type": "STATIC"}
+    # Unless told, Envoy looks at no IPv4 address of a name that has one of IPv6, as localhost does.
+    return {**made, "type": "STRICT_DNS", "dns_lookup_family": "V4_PREFERRED"}
 
 
 def is_address(text: str) -> bool:
