@@ -37,13 +37,13 @@ def install(module: Any, patch: Patcher) -> None:
 
 
 def _send(original: Any, gate: Gate) -> Any:
-    async def send(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if gate.on and (CARRIED.get() is not None or ADDED in self.__dict__):
+    def send(self: Any, *args: Any, **kwargs: Any) -> Any:  # hands on the original's coroutine: one around it would be felt
+        if gate.on and (CARRIED.get() is not None or hasattr(self, ADDED)):
             try:
                 _inject(self)
             except Exception:
                 gate.failed()
-        return await original(self, *args, **kwargs)
+        return original(self, *args, **kwargs)
 
     return send
 
@@ -52,10 +52,12 @@ def _inject(request: Any) -> None:
     if request.method == "CONNECT":
         return
     headers = request.headers
-    for name, values in request.__dict__.pop(ADDED, {}).items():
-        headers.popall(name, None)
-        for value in values:
-            headers.add(name, value)
+    if hasattr(request, ADDED):  # its __dict__ is not asked: each attribute of an object that was costs more from then on
+        for name, values in getattr(request, ADDED).items():
+            headers.popall(name, None)
+            for value in values:
+                headers.add(name, value)
+        delattr(request, ADDED)
     if mocked:
         for name in [name for name, value in headers.items() if type(value) is Ours]:
             headers.popall(name, None)

@@ -38,7 +38,7 @@ def install(client: Any, patch: Patcher) -> None:
 def _sender(known: bool) -> Callable[[Any, Gate], Any]:
     def make(original: Any, gate: Gate) -> Any:
         def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-            if not gate.on or ((current := CARRIED.get()) is None and ADDED not in request.__dict__):
+            if not gate.on or ((current := CARRIED.get()) is None and not hasattr(request, ADDED)):
                 return original(self, request, *args, **kwargs)
             try:
                 sent = (_copied(request, current) if known and current is not None else None) or _with_headers(request)
@@ -59,7 +59,7 @@ def _sender(known: bool) -> Callable[[Any, Gate], Any]:
 def _async_sender(known: bool) -> Callable[[Any, Gate], Any]:
     def make(original: Any, gate: Gate) -> Any:
         async def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-            if not gate.on or ((current := CARRIED.get()) is None and ADDED not in request.__dict__):
+            if not gate.on or ((current := CARRIED.get()) is None and not hasattr(request, ADDED)):
                 return await original(self, request, *args, **kwargs)
             try:
                 sent = (_copied(request, current) if known and current is not None else None) or _with_headers(request)
@@ -95,7 +95,7 @@ def _copied(request: Any, current: Carried) -> Any:
         or b"authorization" in names
         or b"X-Amz-Signature=" in url.query
         or _watch.watchers
-        or ADDED in request.__dict__
+        or hasattr(request, ADDED)
         or not _runtime.policy.verdict(url.host)
     ):
         return None

@@ -32,6 +32,7 @@ def read(scope: Any) -> Carried | None:
 
 def call(original: Any, gate: Gate) -> Any:
     """A replacement for ``__call__(self, scope, receive, send)`` of an application class."""
+    enter, leave = CARRIED.set, CARRIED.reset
 
     async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:
         if not gate.on:
@@ -46,11 +47,14 @@ def call(original: Any, gate: Gate) -> Any:
             carried = UNSET
         if carried is UNSET:
             return await serve(self, scope, receive, send)
-        token = CARRIED.set(carried)
+        token = enter(carried)
         try:
             return await serve(self, scope, receive, send)
         finally:
-            reset(token)
+            try:  # as reset() does, without the call
+                leave(token)
+            except (ValueError, RuntimeError):
+                pass
 
     return __call__
 

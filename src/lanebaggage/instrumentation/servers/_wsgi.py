@@ -65,8 +65,11 @@ def call(original: Any, gate: Gate) -> Any:
 
     def __call__(self: Any, environ: Any, start_response: Any) -> Any:
         if gate.on and _runtime.answers is None:
+            carried: Any = UNSET
             try:
-                carried = UNSET if ENTERED in environ else read(environ)
+                if ENTERED not in environ:
+                    carried = _runtime.wire.from_environ(environ)
+                    environ[ENTERED] = True
             except Exception:
                 gate.failed()
                 return original(self, environ, start_response)
