@@ -236,6 +236,22 @@ def test_what_a_service_prints_need_not_be_shown(tmp_path: Path) -> None:
         assert up.process.wait(20) == 0
 
 
+def test_a_service_can_call_other_hosts_without_the_proxy() -> None:
+    """NO_PROXY in a service's variables counts in either case, as programs read one or the other first."""
+    program = (
+        "import http.server as s, sys\nfrom urllib.request import proxy_bypass\nclass H(s.SimpleHTTPRequestHandler):\n"
+        " def do_GET(self):\n  body = repr([bool(proxy_bypass(one)) for one in ('search.corp.example', 'mockb')]).encode()\n"
+        "  self.send_response(200)\n  self.send_header('Content-Length', str(len(body)))\n  self.end_headers()\n"
+        "  self.wfile.write(body)\ns.HTTPServer(('127.0.0.1', int(sys.argv[1])), H).serve_forever()"
+    )
+    with Mesh(engine="sockets") as mesh:
+        command = [sys.executable, "-c", program, "{port}"]
+        mesh.service("a", v1=Command(command), v2=Command(command, {"NO_PROXY": "localhost,.corp.example"}))
+        mesh.lanes(baseline="s1", s1="v1", s2="v2")
+        assert mesh.get("a", "/", lane="s1").text == "[False, False]"
+        assert mesh.get("a", "/", lane="s2").text == "[True, False]"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_what_is_being_started(number: int, tmp_path: Path) -> None:
     """Ctrl-C while a service does not listen yet ends the command and the service at once."""

@@ -64,6 +64,8 @@ class Process:
         self._printed = ""
         self._told = 0
         kept = {name: value for name, value in os.environ.items() if name not in _PROXIES}
+        given = instance.app.env
+        own = {**{other: given[name] for name in _PROXIES if name in given for other in (name.lower(), name.upper())}, **given}
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         try:
             self._process = subprocess.Popen(  # noqa: S603 - what the user declared
@@ -76,7 +78,7 @@ class Process:
                     "no_proxy": _LOCAL,
                     "PORT": str(port),
                     **env,
-                    **instance.app.env,
+                    **own,
                 },
                 cwd=instance.app.cwd,
                 stdin=subprocess.DEVNULL,
