@@ -19,6 +19,14 @@ def pytest_runtest_protocol() -> Generator[None, object, object]:
         return (yield)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    context = getattr(getattr(item, "instance", None), "_asyncioTestContext", None)  # of unittest, made at collection
+    if context is not None:
+        context.run(upstream_modes.entered().__enter__)
+    return (yield)
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call" or report.outcome != "passed":
         outcome = "error" if report.when != "call" and report.failed else report.outcome
