@@ -33,12 +33,12 @@ SERVERS = {
     "uvicorn workers": ["uvicorn", "service:api", "--port", "0", "--workers", "2"],
     "uwsgi": [*UWSGI, "--wsgi-file", "service.py", "--callable", "app"],
     "uwsgi, bare": [*UWSGI, "--wsgi-file", "service.py", "--callable", "wsgi"],
-    "uwsgi, bare, loaded by each worker": [*UWSGI, "--module", "service:wsgi", "--master", "-p", "2", "--lazy-apps"],
+    # one worker: uWSGI's and granian's that is still starting, beside the one that answers, misses the SIGTERM
+    "uwsgi, bare, loaded by its worker": [*UWSGI, "--module", "service:wsgi", "--master", "--lazy-apps"],
     "gunicorn, bare": ["gunicorn", "service:wsgi", *BIND],
     "gunicorn gthread preload, bare": ["gunicorn", "service:wsgi", *BIND, "--preload", "--threads", "2"],
     "gunicorn gevent preload": ["gunicorn", "service:app", *BIND, "--preload", "-k", "gevent"],
     "hypercorn workers, bare": ["hypercorn", "service:bare", *BIND, "-w", "2"],
-    # one worker: granian's that is still starting, beside the one that answers, misses the SIGTERM, and nothing ends
     "granian, bare": ["granian", "service:bare", "--interface", "asgi", "--port", "PORT"],
     "waitress, bare": ["waitress-serve", "--listen", "127.0.0.1:0", "service:wsgi"],
     "uvicorn, bare, workers": ["uvicorn", "service:bare", "--port", "0", "--workers", "2"],
