@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from differential.wire import Servers
+from lanebaggage import MeshError
 from lanebaggage.mesh import Mesh
 from lanebaggage.mesh.apps import Address
 from lanebaggage.mesh.envoy_layout import written
@@ -57,6 +58,23 @@ def test_an_address_by_name_gets_its_own_host(engine: str, trace_header: str | N
         call = mesh.get("/", headers={"x-asm-prefer-tag": "s1"})
         assert arrived(call, "host") == [f"{REMOTE}:{ports[0]}"]
         assert call.path == [("mocka", "v1")]
+
+
+@pytest.mark.parametrize("engine", ["envoy", "envoy-istio"])
+def test_two_versions_at_one_address_are_an_error(engine: str, ports: list[int]) -> None:
+    """Envoy would drop one of them and send its lane to the baseline; the embedded proxy tells them apart by their names."""
+    versions = {"v1": f"http://{REMOTE}:{ports[0]}", "v2": f"http://127.0.0.1:{ports[0]}"}
+    for name in (engine, "sockets"):
+        with Mesh(engine=name) as mesh:
+            mesh.service("mocka", versions)
+            mesh.service("mockb", v1=versions["v1"])
+            mesh.lanes(baseline="s1", s1="v1", s2="v2")
+            if name == "sockets":
+                assert arrived(mesh.get("mocka", "/", lane="s2"), "host") == ["mocka"]
+                assert arrived(mesh.get("mocka", "/", lane="s1"), "host") == [f"{REMOTE}:{ports[0]}"]
+            else:
+                with pytest.raises(MeshError, match=r"mocka v1 and mocka v2 are both at 127.0.0.1:[0-9]+, .* port of its own"):
+                    mesh.get("mocka", "/", lane="s2")
 
 
 def from_sockets(trace_header: str, port: int) -> dict[str, Any]:

@@ -178,7 +178,7 @@ def test_the_written_configuration_is_that_of_the_engine(
 ) -> None:
     """With health checks or a cluster for each lane where the engine has them; names stay names, to be looked up there."""
     with Mesh.from_yaml(LANES.parents[1] / scenario / "lanes.yaml", engine=engine) as mesh:
-        mesh.service("mocka", v1="http://localhost:9", v2="http://127.0.0.1:9")
+        mesh.service("mocka", v1="http://localhost:9", v2="http://127.0.0.1:10")
         mesh.start()
         _write(mesh, tmp_path, Console(quiet=True))
     text = (tmp_path / "envoy.json").read_text()

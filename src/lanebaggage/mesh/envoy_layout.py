@@ -124,8 +124,17 @@ class Layout:
 
     def _assignments(self) -> dict[str, tuple[str, dict[str, object]]]:
         made = self.configuration
-        endpoints = [endpoint for one in self._instances if one.up for endpoint in self._endpoint(one)]
-        return {name: (made.endpoint_path(name), one) for name, one in made.assignments(endpoints).items()}
+        endpoints: dict[tuple[ServiceRef, str, int], tuple[Instance, Endpoint]] = {}
+        for one in self._instances:
+            for endpoint in self._endpoint(one) if one.up else ():
+                other, _ = endpoints.setdefault((one.service, endpoint.address, endpoint.port), (one, endpoint))
+                if other is not one:
+                    raise MeshError(
+                        f"{other} and {one} are both at {endpoint.address}:{endpoint.port}, where Envoy sees one endpoint; "
+                        "give each an address or a port of its own, or use engine='sockets'"
+                    )
+        found = made.assignments(endpoint for _, endpoint in endpoints.values())
+        return {name: (made.endpoint_path(name), one) for name, one in found.items()}
 
     def _endpoint(self, instance: Instance) -> list[Endpoint]:
         found = endpoints_of(self.state, instance, self._known.names[instance], _resolved(instance))
