@@ -164,6 +164,21 @@ def test_a_bad_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_start_without_inotify_says_what_to_raise(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Envoy only asserts, and prints a backtrace; many of them on one machine come to the limit."""
+    program = tmp_path / "envoy"
+    program.write_text(
+        "#!/bin/sh\n"
+        "echo '[2026-11-25 20:00:00.0][1][critical][assert] [source/watcher_impl.cc:22] assert failure: inotify_fd_ >= 0.' >&2\n"
+        "echo 'Backtrace (use tools/stack_decode.py to get line numbers):' >&2\n"
+        "exit 134\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(envoy_process, "find_envoy", lambda: program)
+    with pytest.raises(MeshError, match=r"^Envoy did not start: the system has no inotify instance left .*max_user_instances"):
+        Envoy()
+
+
 def test_without_envoy_the_message_has_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the package nor a program on the PATH: the error says what to install and where it exists."""
     monkeypatch.setitem(sys.modules, "envoy", None)

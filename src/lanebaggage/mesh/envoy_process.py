@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _PREFIX: Final = re.compile(r"(?:\[[^]]*\]\s*)+")
 """Of a line in Envoy's log: time, thread, level and place in its source."""
 
+_NO_INOTIFY: Final = "inotify_fd_ >= 0"
+"""The assertion with which Envoy ends where it cannot watch files; a page of backtrace follows."""
+
 READY_WITHIN: Final = 30.0
 """Seconds; 0.1 is usual, the first start on a busy machine can take a second."""
 STOPPED_WITHIN: Final = 5.0
@@ -146,6 +149,11 @@ class Envoy:
         while True:
             files = [self.path(name) for name in ("stderr", "envoy.log")]
             texts = [path.read_text(errors="replace") for path in files if path.exists()]
+            if any(_NO_INOTIFY in text for text in texts):
+                return (
+                    "the system has no inotify instance left for it; end other programs that watch files, or raise "
+                    "fs.inotify.max_user_instances with sysctl"
+                )
             lines = [_PREFIX.sub("", line)[:600] for text in texts for line in text.splitlines() if line.strip()]
             if lines or time.monotonic() > deadline:
                 return "\n".join(lines[-5:]) or "it said nothing"
