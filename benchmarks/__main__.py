@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
-from time import monotonic
 
 import click
 from rich.console import Console
@@ -13,18 +13,22 @@ from . import (
     cases,  # noqa: F401 - enters them
     page,
 )
-from .case import CASES
+from .case import CASES, Case
 from .configs import CONFIGS
+from .parts import PARTS
 from .rounds import WorkerError, measure
+
+err = Console(stderr=True)
+out = Console(width=170)
 
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[CASE]...")
 @click.option("--quick", is_flag=True, help="Few rounds; good for a first look, not for a claim.")
 @click.option("--config", "configs", multiple=True, type=click.Choice(list(CONFIGS)), help="Only these configurations.")
-@click.option("--rounds", type=int, help="Rounds of each generation of processes; 12, or 5 with --quick.")
+@click.option("--rounds", type=int, help="Rounds of each generation of processes; 8, or 4 with --quick.")
 @click.option("--generations", type=int, help="How often the processes are made anew; 2, or 1 with --quick.")
-@click.option("--list", "listing", is_flag=True, help="Print the cases.")
+@click.option("--list", "listing", is_flag=True, help="Print the cases and the other parts.")
 @click.option("--write", is_flag=True, help="Write the figures and the picture into docs/performance.*.")
 def main(
     names: tuple[str, ...],
@@ -35,39 +39,55 @@ def main(
     listing: bool,
     write: bool,
 ) -> None:
-    """Measure what lanebaggage and its peers add to a call. Without a CASE: all of them."""
+    """Measure what lanebaggage and its peers add to a call, and the other parts. Without a CASE: everything, in 20 minutes."""
     if listing:
-        for case in CASES.values():
-            click.echo(f"{case.name:24}{case.what}")
+        for name, entry in {**CASES, **PARTS}.items():
+            click.echo(f"{name:24}{entry.what}")
         return
-    if unknown := [name for name in names if name not in CASES]:
+    if unknown := [name for name in names if name not in CASES and name not in PARTS]:
         raise click.UsageError(f"no case is called {unknown[0]}; --list prints them")
-    chosen = [CASES[name] for name in names] or list(CASES.values())
-    rounds = rounds or (5 if quick else 12)
-    generations = generations or (1 if quick else 2)
-    wanted = list(dict.fromkeys(["none", *configs])) if configs else list(CONFIGS)
-    results = {}
+    where = page.machine()
     failed = []
-    started = monotonic()
-    console = Console(stderr=True)
+    for name in [name for name in names if name in PARTS] if names else PARTS:
+        err.print(f"{name} ...", highlight=False)
+        try:
+            grid = PARTS[name].measure(quick=quick)
+        except (RuntimeError, subprocess.CalledProcessError, click.ClickException) as error:
+            failed.append(name)
+            err.print(f"{name} could not be measured: {error}", highlight=False, markup=False)
+            continue
+        out.print(grid.shown(PARTS[name].what))
+        if write:
+            page.write(name, grid.markdown())
+    chosen = [CASES[name] for name in names if name in CASES] if names else list(CASES.values())
+    rounds = rounds or (4 if quick else 8)
+    generations = generations or (1 if quick else 2)
+    results = measured(chosen, list(dict.fromkeys(["none", *configs])) if configs else list(CONFIGS), rounds, generations)
+    if results:
+        out.print(page.every(results).shown("Cases"))
+        out.print(page.within_budget(results).shown("Budgets"))
+        if write:
+            page.write_cases(results, where, rounds * generations)
+    sys.exit(1 if failed or len(results) < len(chosen) else 0)
+
+
+def measured(chosen: list[Case], configs: list[str], rounds: int, generations: int) -> page.Results:
+    """Measure cases, with a bar that shows how far it is; those that cannot be measured are named."""
+    results: page.Results = {}
     columns = (TextColumn("{task.description:24}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=err) as progress:
         bar = progress.add_task("", total=len(chosen) * rounds * generations)
         for case in chosen:
             progress.update(bar, description=case.name)
             try:
                 results[case.name] = measure(
-                    case, wanted, rounds=rounds, generations=generations, tick=lambda: progress.advance(bar)
+                    case, configs, rounds=rounds, generations=generations, tick=lambda: progress.advance(bar)
                 )
             except WorkerError as error:
-                failed.append(case.name)
-                console.print(f"[red]{case.name} could not be measured[/red]: {error}", highlight=False)
+                progress.console.print(f"{case.name} could not be measured: {error}", highlight=False, markup=False)
                 continue
-            console.print(page.line(case, results[case.name]), highlight=False)
-    Console(width=160).print(page.table(results))
-    if write:
-        page.write(results, seconds=monotonic() - started)
-    sys.exit(1 if failed else 0)
+            progress.console.print(page.line(case, results[case.name]), highlight=False, soft_wrap=True)
+    return results
 
 
 if __name__ == "__main__":

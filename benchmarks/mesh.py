@@ -28,10 +28,11 @@ import click
 from rich.console import Console
 from rich.progress import track
 
+from .grid import Grid
 from .throughput import available
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: text/plain\r\n\r\nok"
 HEADERS = {"Host": "a", "x-asm-prefer-tag": "s2"}
@@ -207,14 +208,28 @@ def _microseconds(found: re.Match[str] | None) -> float:
     return float(number[1]) * {"us": 1, "ms": 1e3, "s": 1e6}[number[2]]
 
 
-def rows(results: dict[str, list[Figures]]) -> list[str]:
-    """A table in Markdown: medians over the rounds."""
-    table = ["| way | p50, one connection | p99 | requests a second, 16 connections | what it is |", "|---|---|---|---|---|"]
+def measured(ways: Iterable[str], rounds: int, seconds: int) -> Grid:
+    """Medians over the rounds of those ways that are installed."""
+    results: dict[str, list[Figures]] = {way.name: [] for way in WAYS if way.name in ways and find_spec(way.module) is not None}
+    with ExitStack() as running:
+        upstream = running.enter_context(_running("direct", 0))
+        ports = {name: upstream if name == "direct" else running.enter_context(_running(name, upstream)) for name in results}
+        turns = [name for _ in range(rounds) for name in ports]
+        for name in track(turns, "measuring", console=Console(stderr=True)):
+            results[name].append(measure(ports[name], seconds))
+    grid = Grid(("way", "p50, one connection", "p99", "requests a second, 16 connections", "what it is"))
     for way in WAYS:
         if way.name in results:
             half, most, rate = (median(column) for column in zip(*results[way.name], strict=True))
-            table.append(f"| {way.name} | {half / 1000:.2f} ms | {most / 1000:.2f} ms | {rate:,.0f} | {way.what} |")
-    return table
+            grid.rows.append((way.name, f"{half / 1000:.2f} ms", f"{most / 1000:.2f} ms", f"{rate:,.0f}", way.what))
+    return grid
+
+
+def hop(*, quick: bool) -> Grid:
+    """Without a proxy, through the embedded one, and through Envoy."""
+    if not available():
+        raise RuntimeError("wrk is needed: apt-get install wrk")
+    return measured(["direct", "sockets", "envoy"], 2 if quick else 5, 1 if quick else 2)
 
 
 @click.command()
@@ -229,14 +244,7 @@ def main(rounds: int, seconds: int, write: bool, served: tuple[str, str, str] | 
         return
     if not available():
         raise click.ClickException("wrk is needed: apt-get install wrk")
-    results: dict[str, list[Figures]] = {way.name: [] for way in WAYS if find_spec(way.module) is not None}
-    with ExitStack() as running:
-        upstream = running.enter_context(_running("direct", 0))
-        ports = {name: upstream if name == "direct" else running.enter_context(_running(name, upstream)) for name in results}
-        turns = [name for _ in range(rounds) for name in ports]
-        for name in track(turns, "measuring", console=Console(stderr=True)):
-            results[name].append(measure(ports[name], seconds))
-    table = rows(results)
+    table = measured([way.name for way in WAYS], rounds, seconds).markdown()
     click.echo("\n".join(table))
     if write:
         before, _, after = PAGE.read_text(encoding="utf-8").partition(MARK)

@@ -8,11 +8,12 @@ ratios.
 from __future__ import annotations
 
 import gc
-import sys
 from itertools import cycle, islice
 from statistics import median
 from time import thread_time
 from typing import TYPE_CHECKING, NamedTuple
+
+from rich.console import Console
 
 from lanebaggage.routing import (
     LaneGroup,
@@ -26,6 +27,8 @@ from lanebaggage.routing import (
     load_text,
 )
 from lanebaggage.routing.routes import MESH, Destination, Route, RouteMatch, Subsets, VirtualHost
+
+from .grid import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,32 +164,37 @@ def once(work: Callable[[], object]) -> float:
     return median(taken)
 
 
-def main() -> None:
-    """Measure and print."""
+def measure(*, quick: bool) -> Grid:
+    """Microseconds of a decision, and against one lane; milliseconds of what is done seldom."""
     sizes = [size_of(lanes) for lanes in LANES]
     cases = (hop, hop_with_request, hop_with_health, hop_by_trace, gateway, hop_by_istio)
     gc.freeze()
     found: dict[tuple[str, int], list[float]] = {}
-    for _ in range(ROUNDS):
+    for _ in range(5 if quick else ROUNDS):
         for case in cases:
             for size in sizes:
                 found.setdefault((case.__name__, size.lanes), []).append(timed(case, size))
-    print(f"CPython {sys.version.split()[0]}; microseconds a decision, {len(SERVICES)} services; (against one lane)")
-    print(f"{'':40}" + "".join(f"{lanes:>18,}" for lanes in LANES) + "  lanes")
+    gc.unfreeze()
+    grid = Grid((f"what, {len(SERVICES)} services", *(f"lanes: {lanes:,}" for lanes in LANES)))
     for case in cases:
         first = found[case.__name__, 1]
         cells = []
         for lanes in LANES:
             taken = found[case.__name__, lanes]
             ratio = median(one / other for one, other in zip(taken, first, strict=True))
-            cells.append(f"{median(taken):10.2f} ({ratio:5.2f})")
-        print(f"{(case.__doc__ or '').rstrip('.'):40}" + "".join(f"{cell:>18}" for cell in cells))
-    print("milliseconds")
+            cells.append(f"{median(taken):.2f} us ({ratio:.2f})")
+        grid.rows.append(((case.__doc__ or "").rstrip("."), *cells))
     groups = {size.lanes: size.router.group for size in sizes}
     compiling = [once(lambda lanes=lanes: Router(groups[lanes])) for lanes in LANES]
-    print(f"{'Compiling the group':40}" + "".join(f"{taken:>18.3f}" for taken in compiling))
+    grid.rows.append(("Compiling the group", *(f"{taken:.2f} ms" for taken in compiling)))
     replacing = [once(lambda size=size: size.router.replace(size.router.group.lanes[-1])) for size in sizes]
-    print(f"{'Replacing one lane':40}" + "".join(f"{taken:>18.3f}" for taken in replacing))
+    grid.rows.append(("Replacing one lane", *(f"{taken:.2f} ms" for taken in replacing)))
+    return grid
+
+
+def main() -> None:
+    """Measure and print."""
+    Console(width=140).print(measure(quick=False).shown("A decision; in brackets, against one lane"))
     print("milliseconds until hostile YAML is refused")
     for name, text in HOSTILE.items():
         print(f"{name:40}{once(lambda text=text: refused(text)):>18.3f}")

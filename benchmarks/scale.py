@@ -1,21 +1,28 @@
-"""Whether a request costs the same with many lanes and many tasks, and whether memory stays flat over a million of them."""
+"""Whether a request costs the same with many lanes and many tasks, and whether memory stays flat over a million of them.
+
+Each question has a process of its own: ``python -m benchmarks.scale lanes 7`` asks the first one, in seven rounds.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
+import subprocess
 import sys
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import thread_time
 from typing import TYPE_CHECKING, Any
 
 from . import traffic
 from .case import CASES
 from .cases.servers import BareASGI, BareWSGI
-from .configs import Lanebaggage
+from .configs import Config, Floor, Lanebaggage
+from .grid import Grid
+from .rounds import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,10 +41,10 @@ def lanes(rounds: int) -> dict[str, float]:
         return None
 
     def batch(environs: list[dict[str, Any]]) -> float:
-        start = perf_counter()
+        start = thread_time()
         for environ in environs:
             app(environ, start_response)
-        return (perf_counter() - start) / REQUESTS * 1e6
+        return (thread_time() - start) / REQUESTS * 1e6
 
     def environs(number: int) -> list[dict[str, Any]]:
         plain = traffic.environ("nothing")
@@ -46,9 +53,9 @@ def lanes(rounds: int) -> dict[str, float]:
     return _paired(rounds, config, lambda: config.bare_wsgi(BareWSGI), lambda number: batch(environs(number)))
 
 
-def tasks(rounds: int) -> dict[str, float]:
+def tasks(rounds: int, configuration: type[Config] = Lanebaggage) -> dict[str, float]:
     """Microseconds that an ASGI request costs more, by the number of tasks that serve requests at the same time."""
-    config = Lanebaggage(CASES["asgi"])
+    config = configuration(CASES["asgi"])
     app = BareASGI()
 
     async def send(message: Any) -> None:
@@ -63,14 +70,19 @@ def tasks(rounds: int) -> dict[str, float]:
 
     async def batch(number: int) -> float:
         scopes = [[scope(lane) for _ in range(REQUESTS // number)] for lane in range(number)]
-        start = perf_counter()
+        start = thread_time()
         await asyncio.gather(*map(serve, scopes))
-        return (perf_counter() - start) / REQUESTS * 1e6
+        return (thread_time() - start) / REQUESTS * 1e6
 
     return _paired(rounds, config, lambda: config.bare_asgi(BareASGI), lambda number: asyncio.run(batch(number)))
 
 
-def _paired(rounds: int, config: Lanebaggage, make: Callable[[], Any], batch: Callable[[int], float]) -> dict[str, float]:
+def tasks_by_hand(rounds: int) -> dict[str, float]:
+    """The same with the floor, whose ContextVar is looked up in as many contexts."""
+    return tasks(rounds, Floor)
+
+
+def _paired(rounds: int, config: Config, make: Callable[[], Any], batch: Callable[[int], float]) -> dict[str, float]:
     config.on()
     make()
     added: dict[int, list[float]] = {number: [] for number in NUMBERS}
@@ -88,8 +100,8 @@ def _paired(rounds: int, config: Lanebaggage, make: Callable[[], Any], batch: Ca
     return {str(number): round(median(differences), 2) for number, differences in added.items()}
 
 
-def memory() -> dict[str, float]:
-    """Megabytes resident before and after a million requests, each in a lane, with baggage, and with a call made meanwhile."""
+def memory(number: int) -> dict[str, float]:
+    """Megabytes resident before and after so many requests, each in a lane, with baggage, and with a call made meanwhile."""
     import lanebaggage
 
     config = Lanebaggage(CASES["wsgi-baggage-10"])
@@ -110,7 +122,7 @@ def memory() -> dict[str, float]:
     requests(0, MILLION // 20)
     gc.collect()
     before = _resident()
-    requests(MILLION, MILLION)
+    requests(MILLION, number)
     gc.collect()
     return {"before_mb": round(before, 2), "after_mb": round(_resident(), 2)}
 
@@ -120,7 +132,32 @@ def _resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-if __name__ == "__main__":
-    import json
+def measure(*, quick: bool) -> Grid:
+    """Ask all three."""
+    grid = Grid(("what", *(f"{number:,}" for number in NUMBERS)))
+    for question, what in (
+        ("lanes", "added to a WSGI request, by lanes"),
+        ("tasks", "added to an ASGI request, by tasks at a time"),
+        ("tasks_by_hand", "the same, by the floor"),
+    ):
+        added = _asked(question, "3" if quick else "15")
+        grid.rows.append((what, *(f"{added[str(number)]:.2f} us" for number in NUMBERS)))
+    grown = _asked("memory", str(MILLION // 20 if quick else MILLION))
+    cells = (f"{grown['before_mb']:.1f} MB before", f"{grown['after_mb']:.1f} MB after", "", "")
+    grid.rows.append(("memory, a million requests with lanes and baggage of their own", *cells))
+    return grid
 
-    json.dump({"lanes": lanes, "tasks": tasks}[sys.argv[1]](int(sys.argv[2])) if len(sys.argv) > 2 else memory(), sys.stdout)
+
+def _asked(*question: str) -> dict[str, float]:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.scale", *question], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    answer: dict[str, float] = json.loads(done.stdout)
+    return answer
+
+
+if __name__ == "__main__":
+    json.dump(
+        {"lanes": lanes, "tasks": tasks, "tasks_by_hand": tasks_by_hand, "memory": memory}[sys.argv[1]](int(sys.argv[2])),
+        sys.stdout,
+    )

@@ -12,10 +12,8 @@ import tempfile
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from .grid import Grid
 
 BASE = "python -c pass"
 
@@ -47,8 +45,47 @@ COMMANDS = {
 SLOW = frozenset(name for name in COMMANDS if name.startswith(("opentelemetry", "ddtrace")))
 """Measured in every third round."""
 
+_INSIDE = """
+import sys
+from time import perf_counter
+known = set(sys.modules)
+start = perf_counter()
+import lanebaggage
+imported = perf_counter()
+lanebaggage.auto_instrument()
+done = perf_counter()
+names = {name.partition(".")[0] for name in set(sys.modules) - known}
+print(imported - start, done - imported, *sorted(names - {"lanebaggage", *sys.stdlib_module_names}))
+"""
+"""What a program that imports lanebaggage first of all sees of it."""
 
-def measure(rounds: int, tick: Callable[[], None]) -> dict[str, dict[str, float]]:
+
+def measure(*, quick: bool) -> Grid:
+    """Every program, and the same from inside of one."""
+    grid = Grid(("what", "median", "added", "peak memory", "added"))
+    for name, figures in programs(3 if quick else 15).items():
+        added = (f"{figures['added_ms']:+.1f} ms", f"{figures['added_mb']:+.1f} MB") if name != BASE else ("", "")
+        grid.rows.append((f"`{name}`", f"{figures['ms']:.1f} ms", added[0], f"{figures['mb']:.1f} MB", added[1]))
+    seen = inside(3 if quick else 15)
+    grid.rows += [(what, "", f"+{seconds * 1e3:.1f} ms", "", "") for what, seconds in seen.items()]
+    return grid
+
+
+def inside(rounds: int) -> dict[str, float]:
+    """Seconds that the import and the call take, medians; where anything third-party is imported, its name is told."""
+    imports, calls, others = [], [], set()
+    for number in range(rounds + 1):
+        _, said = _run([sys.executable, "-c", _INSIDE], dict(os.environ))
+        imported, called, *foreign = said.split()
+        others |= set(foreign)
+        if number:  # the first run writes the bytecode
+            imports.append(float(imported))
+            calls.append(float(called))
+    modules = f"and {', '.join(sorted(others))} with it" if others else "and no third-party module"
+    return {f"`import lanebaggage` alone, {modules}": median(imports), "`auto_instrument()` alone": median(calls)}
+
+
+def programs(rounds: int) -> dict[str, dict[str, float]]:
     """Milliseconds and megabytes of each command, and what it adds to the bare interpreter of the same round."""
     took: dict[str, list[float]] = {name: [] for name in COMMANDS}
     added: dict[str, list[float]] = {name: [] for name in COMMANDS}
@@ -63,7 +100,6 @@ def measure(rounds: int, tick: Callable[[], None]) -> dict[str, dict[str, float]
             for name in names:
                 took[name].append(seconds[name])
                 added[name].append(seconds[name] - seconds[BASE])
-            tick()
     return {
         name: {
             "ms": round(median(took[name]) * 1e3, 1),

@@ -19,12 +19,13 @@ from statistics import median
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
+from .grid import Grid
 from .rounds import ROOT
 from .startup import ENVIRONMENT, LAUNCHERS
 from .traffic import LANE, ROUTE_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 _BIN = Path(sys.executable).parent
 SERVICES = {
@@ -54,7 +55,20 @@ def available() -> bool:
     return shutil.which("wrk") is not None
 
 
-def measure(service: str, rounds: int, tick: Callable[[], None]) -> dict[str, dict[str, float]]:
+def measure(*, quick: bool) -> Grid:
+    """Every service under every launcher."""
+    if not available():
+        raise RuntimeError("wrk is needed: apt-get install wrk")
+    grid = Grid(("service", "launcher", "requests a second", "against without", "processor time", "against without"))
+    for service in SERVICES:
+        for launcher, figures in of_service(service, 2 if quick else 7).items():
+            ratios = (f"{(figures[name] - 1) * 100:+.1f} %" for name in ("rate_ratio", "cpu_ratio"))
+            rate_ratio, cpu_ratio = ratios if launcher != "none" else ("", "")
+            grid.rows.append((service, launcher, f"{figures['rate']:,}", rate_ratio, f"{figures['cpu_us']:.0f} us", cpu_ratio))
+    return grid
+
+
+def of_service(service: str, rounds: int) -> dict[str, dict[str, float]]:
     """Requests per second and processor time by launcher, and the ratios to the service as it is, paired by round."""
     launchers: dict[str, list[str]] = {"none": [], **LAUNCHERS}
     with ExitStack() as running:
@@ -67,7 +81,6 @@ def measure(service: str, rounds: int, tick: Callable[[], None]) -> dict[str, di
             at = number % len(names)
             for name in [*names[at:], *names[:at]]:
                 measured[name].append(servers[name].load(SECONDS))
-            tick()
     result = {}
     for name, values in measured.items():
         rates, processor = zip(*values, strict=True)

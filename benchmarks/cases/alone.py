@@ -1,4 +1,4 @@
-"""Extract and inject by hand, without any library, and what only lanebaggage has: a routing decision and hops of its mesh."""
+"""Extract and inject by hand, without any library."""
 
 from __future__ import annotations
 
