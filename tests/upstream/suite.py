@@ -114,7 +114,7 @@ class Prepared:
     def run(self, mode: str, only: list[str] | None = None) -> Results:
         """Run it all, or only some tests or files."""
         self._runs += 1
-        own = self.directory / f"{self._runs}-{mode}"
+        own = self.directory / f"{self._runs}-{mode:_<4}"  # equally long: the path of a Unix socket has a limit
         (own / "tmp").mkdir(parents=True)
         results = own / "results.json"
         environ = {name: os.environ[name] for name in _KEPT if name in os.environ}
