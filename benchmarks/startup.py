@@ -9,11 +9,16 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from .grid import Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BASE = "python -c pass"
 
@@ -74,13 +79,14 @@ def measure(*, quick: bool) -> Grid:
 def inside(rounds: int) -> dict[str, float]:
     """Seconds that the import and the call take, medians; where anything third-party is imported, its name is told."""
     imports, calls, others = [], [], set()
-    for number in range(rounds + 1):
-        _, said = _run([sys.executable, "-c", _INSIDE], dict(os.environ))
-        imported, called, *foreign = said.split()
-        others |= set(foreign)
-        if number:  # the first run writes the bytecode
-            imports.append(float(imported))
-            calls.append(float(called))
+    with _environment() as environment:
+        for number in range(rounds + 1):
+            _, said = _run([sys.executable, "-c", _INSIDE], environment)
+            imported, called, *foreign = said.split()
+            others |= set(foreign)
+            if number:  # the first run writes the bytecode
+                imports.append(float(imported))
+                calls.append(float(called))
     modules = f"and {', '.join(sorted(others))} with it" if others else "and no third-party module"
     return {f"`import lanebaggage` alone, {modules}": median(imports), "`auto_instrument()` alone": median(calls)}
 
@@ -89,9 +95,7 @@ def programs(rounds: int) -> dict[str, dict[str, float]]:
     """Milliseconds and megabytes of each command, and what it adds to the bare interpreter of the same round."""
     took: dict[str, list[float]] = {name: [] for name in COMMANDS}
     added: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    with tempfile.TemporaryDirectory() as bytecode:
-        environment = {**os.environ, **ENVIRONMENT, "PYTHONPYCACHEPREFIX": bytecode}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    with _environment() as environment:
         peaks = {name: _peak(command, environment) for name, command in COMMANDS.items()}
         for number in range(rounds):
             names = [name for name in COMMANDS if name not in SLOW or number % 3 == 0]
@@ -109,6 +113,15 @@ def programs(rounds: int) -> dict[str, dict[str, float]]:
         }
         for name in COMMANDS
     }
+
+
+@contextmanager
+def _environment() -> Iterator[dict[str, str]]:
+    """Variables of a Python whose bytecode is cached in a directory of its own."""
+    with tempfile.TemporaryDirectory() as bytecode:
+        environment = {**os.environ, **ENVIRONMENT, "PYTHONPYCACHEPREFIX": bytecode}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        yield environment
 
 
 def _run(command: list[str], environment: dict[str, str]) -> tuple[float, str]:
