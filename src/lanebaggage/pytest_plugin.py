@@ -101,12 +101,13 @@ def lane_mesh(
     settings = {"mode": mesh_mode, "carrier": mesh_carrier}
     with outcome.sentences():
         found = _lane_meshes.take(mesh_engine, {**marks.more_settings(request.node), **settings})
-        found.default_lane = mesh_lane
-        if files := marks.files(request.node):
-            found.load(*files, group=marks.settings(request.node).get("group"))
-    outcome.began(request.node, found)
-    yield found
     try:
+        with outcome.sentences():
+            found.default_lane = mesh_lane
+            if files := marks.files(request.node):
+                found.load(*files, group=marks.settings(request.node).get("group"))
+        outcome.began(request.node, found)
+        yield found
         outcome.ended(request.node, found)
     finally:
         _lane_meshes.give_back(found)

@@ -312,8 +312,10 @@ def test_markers_set_the_mesh_up_and_repeat_tests(suite: Suite) -> None:
 )
 def test_a_mistake_in_a_marker_is_a_sentence(suite: Suite, marker: str, message: str) -> None:
     """Each says what is there instead, without a traceback."""
+    open_before = list(lanebaggage.mesh._intercept._open)
     result = suite(f"import pytest\n\n@pytest.mark.{marker}\ndef test_it(mesh):\n    pass\n")
     assert result.ret != 0
+    assert lanebaggage.mesh._intercept._open == open_before
     result.stdout.fnmatch_lines([message])
     assert "Traceback" not in result.stdout.str()
 
