@@ -22,7 +22,7 @@ def instance(service: str, version: str = "v1") -> Instance:
 def hop(recorder: Recorder, origin: Hop | Call, service: str, lane: str | None, linked: str = BY_HEADER, **more: Any) -> Hop:
     """A hop as an engine fills it."""
     found = recorder.open(origin, linked, "GET", "/")
-    found.service, found.version, found.lane = service, "v1", lane
+    found.service, found.version, found.lane, found.routed = service, "v1", lane, True
     for name, value in more.items():
         setattr(found, name, value)
     return found
@@ -162,3 +162,16 @@ def test_a_response_is_read_as_its_headers_say() -> None:
         call.headers.clear()
         call.headers["Content-Type"] = f"application/json{charset}"
         assert call.text == text
+
+
+def test_a_hop_that_is_under_way_has_lost_nothing_yet() -> None:
+    """Envoy tells a hop's lane at its end; until then nobody knows it, and no test may fail for it."""
+    recorder = Recorder()
+    call = recorder.begin("GET /mock", "s2")
+    first = hop(recorder, call, "mocka", "s2")
+    second = hop(recorder, first, "mockb", None, routed=False)
+    assert call.lost_at is None
+    assert "mockb v1  under way" in call.tree
+    second.routed = True
+    assert call.lost_at == "mockb"
+    assert "mockb v1  no lane  <-- lane lost" in call.tree

@@ -44,6 +44,7 @@ def report() -> LaneReport:
 def hop(mesh: Mesh, origin: Hop | Call, service: str, **more: Any) -> Hop:
     """A hop as an engine fills it, already over."""
     found = mesh.recorder.open(origin, BY_HEADER, "GET", "/")
+    found.routed = True
     found.service, found.version = service, "v1"
     for name, value in more.items():
         setattr(found, name, value)

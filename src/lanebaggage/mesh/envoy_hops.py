@@ -172,6 +172,7 @@ class HopReader:
         decision = (self._at_gateway if listener.gateway else self._at_sidecar)(state, listener, hop, request, line)
         hop.service = decision.service or ("gateway" if listener.gateway else plain_host(request.host))
         hop.lane, hop.target, hop.fallback, hop.reason = decision.lane, decision.target, decision.fallback, decision.reason
+        hop.routed = True
         hop.request_headers = CIMultiDict([*headers, (HOP_HEADER, hop.id)])
         if state.group.mode == TRACE_ID_MODE and hop.instance is not None:
             # Envoy's own memory cannot be read; this is what it holds.

@@ -60,6 +60,7 @@ class Hop:
         "reason",
         "request_headers",
         "response_headers",
+        "routed",
         "service",
         "started",
         "status",
@@ -90,8 +91,10 @@ class Hop:
         self.version: str | None = None
         """Of the instance that served it; None where none did."""
         self.caller: str | None = parent.service if parent is not None else None
+        self.routed = False
+        """Whether the mesh has said how it was routed; Envoy says it at the hop's end."""
         self.lane: str | None = None
-        """The lane on arrival."""
+        """The lane on arrival; None too while that is not known."""
         self.target: str | None = None
         """The lane whose instance served it."""
         self.fallback = False
@@ -116,7 +119,9 @@ class Hop:
     def lost(self) -> bool:
         """Whether it arrived without the lane though the request being served had one; it must where it leaves the mesh."""
         parent = self.parent
-        return parent is not None and parent.lane is not None and self.lane != parent.lane and not self.external
+        if parent is None or not self.routed:
+            return False
+        return parent.lane is not None and self.lane != parent.lane and not self.external
 
     def __iter__(self) -> Iterator[Hop]:
         """The hop and all below it, each before its children."""

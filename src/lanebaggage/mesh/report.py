@@ -88,7 +88,7 @@ def _indented(hops: Sequence[Hop], indent: str) -> list[tuple[Hop, str, bool]]:
 def _hop(hop: Hop) -> Iterator[tuple[str, str]]:
     yield f"{hop.service} {hop.version or '-'}", "bold" if hop.version else BAD
     yield "  ", ""
-    yield f"lane {hop.lane}" if hop.lane else "no lane", lane_style(hop.lane)
+    yield f"lane {hop.lane}" if hop.lane else "no lane" if hop.routed else "under way", lane_style(hop.lane)
     if hop.lost and hop.parent is not None:
         yield f"  <-- lane lost: {hop.parent.service} was serving lane {hop.parent.lane}", BAD
     if hop.external and hop.lane is not None and hop.version is not None:

@@ -151,7 +151,7 @@ class Traffic:
         decision, candidates = self.decision(state, origin, request, hop, usable, choice, now)
         instance = state.pick(candidates, refused)
         hop.service = decision.service or ("gateway" if origin.gateway else plain_host(request.host))
-        hop.lane, hop.target, hop.fallback = decision.lane, decision.target, decision.fallback
+        hop.routed, hop.lane, hop.target, hop.fallback = True, decision.lane, decision.target, decision.fallback
         hop.reason = route.reason = decision.reason
         if hop.instance is not None:
             hop.instance.serving.pop(hop.id, None)
