@@ -83,9 +83,11 @@ class Role:
 
 
 def load() -> None:
-    """Import every role's module, so that ``ROLES`` is complete."""
+    """Import every role's module, so that ``ROLES`` is complete, and in the page's order whoever imported one before."""
     for name in ("servers", "clients", "messaging", "concurrency"):
         import_module(f"matrix.{name}")
+    for name in ("servers", "processes", "clients", "messaging", "concurrency"):
+        ROLES[name] = ROLES.pop(name)
 
 
 def page() -> str:
