@@ -53,11 +53,11 @@ def drawn(results: Results) -> str:
 
 
 def _legend() -> list[str]:
-    step = (RIGHT - LEFT) / len(COLOURS)
     parts = []
-    for number, name in enumerate(COLOURS):
-        x = LEFT + step * number
+    x = float(LEFT)
+    for name in COLOURS:
         parts += [_mark(name, x, 20, name), f'<text x="{x + 12:.0f}" y="24">{name}</text>']
+        x += 48 + 7.5 * len(name)
     return parts
 
 
