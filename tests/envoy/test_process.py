@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,6 +152,31 @@ def test_what_envoy_rejects_is_an_error_in_its_own_words() -> None:
     try:
         with pytest.raises(MeshError, match=r"rejects.*no_such_field"):
             files.apply(clusters=[], endpoints={}, routes={}, listeners=[listener])
+    finally:
+        envoy.stop()
+
+
+def test_a_port_that_somebody_took_meanwhile_is_replaced() -> None:
+    """A listener that was out of use comes back at another port, and what was rejected once does not stay rejected."""
+    configuration = Configuration(LaneGroup.simple(baseline="s1", lanes={"s1": ["a"]}))
+    given: dict[str, Any] = {"clusters": configuration.clusters([], [], []), "endpoints": {}, "routes": {}}
+    listener = configuration.gateway()
+    envoy = Envoy()
+    files = Files(envoy)
+    try:
+        with socket.socket() as other:
+            files.apply(**given, listeners=[listener])
+            [(_, host, port)] = envoy.listeners()
+            files.apply(**given, listeners=[])
+            other.bind((host, port))
+            other.listen()
+            files.apply(**given, listeners=[listener])
+            [(_, _, replaced)] = envoy.listeners()
+            assert replaced != port
+            with pytest.raises(MeshError, match="no_such_field"):
+                files.apply(**given, listeners=[{**listener, "no_such_field": 1}])
+            files.apply(**given, listeners=[listener])
+            assert [port for _, _, port in envoy.listeners()] == [replaced]
     finally:
         envoy.stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,7 @@ APPLIED_WITHIN: Final = 15.0
 _VERSIONS: Final = r"version_text$|update_rejected$|update_failure$|warming_clusters$|listeners_warming$"
 _BAD: Final = ("update_rejected", "update_failure")
 _STILL: Final = ("cluster_manager.warming_clusters", "listener_manager.total_listeners_warming")
+_TAKEN: Final = re.compile(r"cannot bind '127\.0\.0\.1:(\d+)'")
 _LISTENERS: Final = "listener_manager.lds.version_text"
 _CLUSTERS: Final = "cluster_manager.cds.version_text"
 
@@ -64,9 +66,18 @@ class Files:
         versions = {}
         for name, (path, configuration) in routes.items():
             self._write(versions, f".rds.{name}.version_text", path, [_route_configuration(configuration)])
-        resources = [typed("config.listener.v3.Listener", **self._placed(one)) for one in listeners]
-        self._write(versions, _LISTENERS, "listeners.json", resources)
-        self._wait(versions)
+        placing = list(listeners)
+        while True:
+            resources = [typed("config.listener.v3.Listener", **self._placed(one)) for one in placing]
+            self._write(versions, _LISTENERS, "listeners.json", resources)
+            try:
+                self._wait(versions)
+            except MeshError as error:
+                self._written.pop("listeners.json")
+                if not self._forget_taken(str(error)):
+                    raise
+            else:
+                break
         if kept:
             versions = {}
             self._write_clusters(versions, wanted)
@@ -101,6 +112,17 @@ class Files:
                 self._ports[name] = port
         return {**listener, "address": {"socket_address": {**address, "port_value": self._ports[name]}}}
 
+    def _forget_taken(self, message: str) -> bool:
+        """Forget the ports of which Envoy says that somebody else has them by now; whether there are any.
+
+        A listener that is not in use has no socket, and any program may get its port meanwhile.
+        """
+        taken = set(map(int, _TAKEN.findall(message)))
+        names = [name for name, port in self._ports.items() if port in taken]
+        for name in names:
+            del self._ports[name]
+        return bool(names)
+
     def _write_endpoints(self, endpoints: Mapping[str, tuple[str, Json]]) -> dict[str, str]:
         versions: dict[str, str] = {}
         for name, (path, assignment) in endpoints.items():
@@ -133,6 +155,7 @@ class Files:
             failures = {name: value for name, value in stats.items() if name.endswith(_BAD)}
             bad = sorted(name for name, value in failures.items() if value > self._failures.get(name, 0))
             if bad:
+                self._failures = failures
                 raise MeshError(f"Envoy rejects the mesh's configuration ({', '.join(bad)}): {self._envoy.said()}")
             late = [stat for stat, version in versions.items() if not _in_force(stats, stat, version)]
             late += [stat for stat in _STILL if stats.get(stat)]
