@@ -36,7 +36,7 @@ def app(monkeypatch: pytest.MonkeyPatch, rabbitmq: Address, redis: Address) -> I
 
 POOLS = {
     "prefork": ["--concurrency=1"],
-    "prefork, one task a process": ["--concurrency=1", "--max-tasks-per-child=1"],
+    "prefork, one task a process": ["--concurrency=4", "--max-tasks-per-child=1"],
     "threads": ["--concurrency=2"],
     "solo": [],
     "gevent": ["--concurrency=10"],
