@@ -8,6 +8,7 @@ enter the lane themselves.
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ... import _runtime
@@ -59,9 +60,9 @@ def _execute(original: Any, gate: Gate) -> Any:
 
 def _reporting() -> Any:
     """The handler of the debug path."""
-    from tornado.web import RequestHandler
+    handler: Any = import_module("tornado.web").RequestHandler
 
-    class Reporting(RequestHandler):
+    class Reporting(handler):  # type: ignore[misc] # a class, whatever it is
         def get(self) -> None:
             headers, body = report()
             for name, value in headers.items():
