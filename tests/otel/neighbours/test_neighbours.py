@@ -16,7 +16,9 @@ NEIGHBOURS: dict[str, tuple[str, dict[str, str]]] = {
     "instana": ("x-instana-t", {"INSTANA_TEST": "true"}),
 }
 """Each neighbour's step of the driver: a header of its own, and what keeps it from looking for its agent."""
-CALLS = {"flask-requests": 1, "flask-threads": 2, "fastapi-httpx": 1}
+CALLS = {"flask-requests": 1, "flask-threads": 2, "fastapi-httpx": 1, "aiohttp": 1, "grpc": 1, "grpc-aio": 1}
+SILENT = {("instana", "aiohttp"), ("instana", "grpc-aio"), ("sentry", "grpc"), ("sentry", "grpc-aio")}
+"""Where a neighbour, as it is switched on here, sends no header of its own."""
 MODES: dict[str, dict[str, Any]] = {
     "arrived": {},
     "arrived in baggage": {"trace_header": "baggage"},
@@ -50,5 +52,8 @@ def test_both_do_their_work(neighbour: str, stack: str, order: str, mode: str) -
         assert members == [[f"{HEADER}={lane}" for lane in one] for one in expected]
         assert all(len(one) == 1 for one in lines)
     assert [len(one) for one in values(result, own)] == own_headers(neighbour, stack)
-    assert max(own_headers(neighbour, stack)) == 1 or (neighbour, stack) == ("instana", "flask-threads")
+    assert max(own_headers(neighbour, stack)) == ((neighbour, stack) not in SILENT) or (neighbour, stack) == (
+        "instana",
+        "flask-threads",
+    )
     assert result["stats"]["failed"] == 0
