@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import io
-from typing import Any
+import weakref
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
@@ -13,6 +14,9 @@ from lanebaggage.mesh.hops import BY_EXCLUSION, BY_HEADER, UNLINKED, Call, Hop, 
 from lanebaggage.mesh.report import draw, lane_style, rich_lines
 from lanebaggage.mesh.topology import Instance
 from lanebaggage.routing import ServiceRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def instance(service: str, version: str = "v1") -> Instance:
@@ -137,6 +141,33 @@ def test_the_only_request_of_an_instance_is_found() -> None:
     assert (other.status, other.error, other.response_headers["x-a"]) == (200, None, "b")
 
 
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Python frees what nobody holds, and no cycle."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_a_forgotten_call_is_freed_without_the_cycle_collector() -> None:
+    """Or it would walk thousands of calls to find the few that are gone, and every request would wait for it."""
+    recorder = Recorder(keep=1)
+    call = recorder.begin("0", "s2")
+    first = hop(recorder, call, "mocka", "s2", instance=instance("mocka"))
+    second = hop(recorder, first, "mockb", None)
+    for one in (second, first):
+        recorder.close(one, 200, headers=[("X-A", "b")])
+    assert (call.lost_at, call.hops[0].children[0].parent, second.response_headers["x-a"]) == ("mockb", first, "b")
+    gone = weakref.ref(call)
+    recorder.begin("1", None)
+    del call, first, one
+    assert second.call is gone()
+    assert second.lost
+    del second
+    assert gone() is None
+
+
 def test_calls_are_kept_to_a_number_and_hops_with_them() -> None:
     """The oldest are forgotten with their hops, unless somebody holds them."""
     recorder = Recorder(keep=2)
@@ -145,7 +176,6 @@ def test_calls_are_kept_to_a_number_and_hops_with_them() -> None:
     for found in [one for one in map(recorder.find, marks) if isinstance(one, Hop)]:
         recorder.close(found)
     del found
-    gc.collect()
     assert [call.title for call in recorder.calls] == ["2", "3"]
     assert recorder.find(held.id) is held
     assert [recorder.find(mark) is None for mark in marks] == [True, False, False]

@@ -111,7 +111,7 @@ class Calling:
             raise MeshError(f"{what}: {error}\n{call.tree}") from error
         call.duration = time.monotonic() - started
         call.status, call.reason, call.content = answer.status, answer.reason, answer.body
-        call.headers.extend(answer.headers)
+        call.headers = answer.headers
         self.engine.settle(call)
         if call.duration > seconds:
             raise MeshError(f"no answer in time: it took more than {seconds:g} s\n{call.tree}")

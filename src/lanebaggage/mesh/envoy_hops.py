@@ -14,8 +14,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
-from multidict import CIMultiDict
-
 from .._settings import TRACE_ID_MODE
 from ..routing import Decision, Request
 from ..routing.decision import NOT_FOUND
@@ -173,7 +171,7 @@ class HopReader:
         hop.service = decision.service or ("gateway" if listener.gateway else plain_host(request.host))
         hop.lane, hop.target, hop.fallback, hop.reason = decision.lane, decision.target, decision.fallback, decision.reason
         hop.routed = True
-        hop.request_headers = CIMultiDict([*headers, (HOP_HEADER, hop.id)])
+        hop.request_headers = [*headers, (HOP_HEADER, hop.id)]
         if state.group.mode == TRACE_ID_MODE and hop.instance is not None:
             # Envoy's own memory cannot be read; this is what it holds.
             state.router.arrived(request, hop.instance.memory, time.monotonic())

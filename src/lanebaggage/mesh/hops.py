@@ -2,6 +2,9 @@
 
 A hop is found by an id of the mesh's own, in a header that applications forward like any pass-through header. Where it does
 not come back, the hop belongs to the request known to be served where it came from. So a lost lane never hides the tree.
+
+A mesh keeps thousands of calls. They hold few objects and no cycles, or Python's cycle collector would walk them all, and
+every request would wait for it.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import secrets
 import time
 from collections import deque
 from itertools import count
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
@@ -35,44 +39,40 @@ UNLINKED: Final = "unlinked"
 """Nothing tells which of several requests the hop was made for."""
 
 
-class Hop:
-    """One request from a service, from the gateway or from a test to a service."""
+class _Headers:
+    """Headers kept as they are given, and made a mapping once somebody reads them."""
 
-    __slots__ = (
-        "__weakref__",
-        "call",
-        "caller",
-        "children",
-        "duration",
-        "error",
-        "external",
-        "fallback",
-        "host",
-        "id",
-        "instance",
-        "lane",
-        "linked",
-        "made",
-        "method",
-        "note",
-        "parent",
-        "path",
-        "reason",
-        "request_headers",
-        "response_headers",
-        "routed",
-        "service",
-        "started",
-        "status",
-        "switched_on",
-        "target",
-        "version",
-    )
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = f"_{name}"
+
+    def __get__(self, holder: Any, owner: type) -> CIMultiDict[str]:
+        kept = getattr(holder, self._name)
+        if not isinstance(kept, CIMultiDict):
+            kept = CIMultiDict(kept)
+            setattr(holder, self._name, kept)
+        return kept
+
+    def __set__(self, holder: Any, headers: Headers) -> None:
+        setattr(holder, self._name, tuple(headers))
+
+
+class Hop:
+    """One request from a service, from the gateway or from a test to a service.
+
+    Its call keeps what it says, which is its ``__dict__``, and not the hop, which is made anew around that whenever it is
+    asked for. So a hop has its call, and a call its hops, but both are freed as soon as nobody holds them.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "call")
+
+    request_headers = _Headers()
+    """As they reached the application."""
+    response_headers = _Headers()
 
     def __init__(self, id: str, call: Call, parent: Hop | None, linked: str, method: str, path: str) -> None:  # noqa: A002
-        self.id = id
         self.call = call
-        self.parent = parent
+        self.id = id
+        self._parent = parent.id if parent is not None else None
         self.linked = linked
         """How the request it was made for was found: ``header``, ``context``, ``only request`` or ``unlinked``."""
         self.method = method
@@ -106,14 +106,27 @@ class Hop:
         """What the mesh did to it: the faults that it met."""
         self.error: str | None = None
         """What went wrong in the application or on the way to it."""
-        self.request_headers: CIMultiDict[str] = CIMultiDict()
-        """As they reached the application."""
-        self.response_headers: CIMultiDict[str] = CIMultiDict()
-        self.children: list[Hop] = []
-        """Hops that were made while this one was served."""
+        self.request_headers = ()
+        self.response_headers = ()
         self.started = time.perf_counter()
         self.duration: float | None = None
         """Seconds until the response had been passed on whole; None while it is not."""
+
+    @classmethod
+    def _again(cls, call: Call, said: dict[str, Any]) -> Hop:
+        hop = cls.__new__(cls)
+        hop.call, hop.__dict__ = call, said
+        return hop
+
+    @property
+    def parent(self) -> Hop | None:
+        """The request that it was made for; None where that came from outside."""
+        return self.call.find(self._parent) if self._parent is not None else None
+
+    @property
+    def children(self) -> list[Hop]:
+        """Hops that were made while this one was served."""
+        return [child for id in tuple(self.__dict__.get("_children", ())) if (child := self.call.find(id)) is not None]  # noqa: A001
 
     @property
     def lost(self) -> bool:
@@ -129,7 +142,13 @@ class Hop:
         while waiting:
             hop = waiting.pop()
             yield hop
-            waiting.extend(reversed(tuple(hop.children)))
+            waiting.extend(reversed(hop.children))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Hop) and self.__dict__ is other.__dict__
+
+    def __hash__(self) -> int:
+        return id(self.__dict__)
 
     def __repr__(self) -> str:
         mark = ", lane lost" if self.lost else ", fallback" if self.fallback else ""
@@ -156,6 +175,8 @@ class Call:
     What hops hold goes on being filled in while background work of the request makes more of them.
     """
 
+    headers = _Headers()
+
     def __init__(self, id: str, title: str, lane: str | None, *, unlinked: bool = False) -> None:  # noqa: A002
         self.id = id
         self.title = title
@@ -164,21 +185,41 @@ class Call:
         """The lane that was asked for; None where that is left to the gateway."""
         self.unlinked = unlinked
         """Whether it came from a service, for a request that cannot be told."""
-        self.roots: list[Hop] = []
-        """The hops from outside: one, unless the client was redirected or repeated the request."""
+        self._hops: dict[str, dict[str, Any]] = {}
         self.status = 0
         self.reason = ""
-        self.headers: CIMultiDict[str] = CIMultiDict()
+        self.headers = ()
         self.content = b""
         self.duration: float | None = None
         """Seconds."""
         self.deadline = float("inf")
         """When its caller stops waiting, on the clock of ``time.monotonic``."""
 
+    def add(self, hop: Hop) -> None:
+        """Keep a hop that was made for this call."""
+        self._hops[hop.id] = hop.__dict__
+        if (parent := hop.parent) is not None:
+            parent.__dict__.setdefault("_children", []).append(hop.id)
+
+    def find(self, id: str) -> Hop | None:  # noqa: A002
+        """The hop of this id, or None."""
+        said = self._hops.get(id)
+        return None if said is None else Hop._again(self, said)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Of the hops."""
+        return tuple(self._hops)
+
+    @property
+    def roots(self) -> list[Hop]:
+        """The hops from outside: one, unless the client was redirected or repeated the request."""
+        return [hop for id in self.ids if (hop := self.find(id)) is not None and hop._parent is None]  # noqa: A001
+
     @property
     def hops(self) -> list[Hop]:
         """All hops, each before those made while it was served."""
-        return [hop for root in tuple(self.roots) for hop in root]
+        return [hop for root in self.roots for hop in root]
 
     @property
     def path(self) -> Path:
@@ -232,20 +273,29 @@ class Recorder:
         self.calls: deque[Call] = deque(maxlen=keep)
         self._prefix = secrets.token_hex(4)
         self._numbers = count(1)
-        self._found: WeakValueDictionary[str, Hop | Call] = WeakValueDictionary()
+        self._lock = RLock()
+        self._kept: dict[str, Call] = {}
+        """By their ids and those of their hops."""
+        self._forgotten: WeakValueDictionary[str, Call] = WeakValueDictionary()
         self._former: list[Call] = []
         self._flying: dict[str, Hop] = {}
 
     def begin(self, title: str, lane: str | None, *, unlinked: bool = False) -> Call:
         """A new call."""
         call = Call(self._id(), title, lane, unlinked=unlinked)
-        self._found[call.id] = call
-        self.calls.append(call)
+        with self._lock:
+            if len(self.calls) == self.calls.maxlen:
+                self._forget(self.calls.popleft())
+            self.calls.append(call)
+            self._kept[call.id] = call
         return call
 
     def find(self, id: str | None) -> Hop | Call | None:  # noqa: A002
         """What an id names, or None."""
-        return self._found.get(id) if id else None
+        if id is None:
+            return None
+        call = self._kept.get(id) or self._forgotten.get(id)
+        return call if call is None or call.id == id else self._flying.get(id) or call.find(id)
 
     def open(self, origin: Hop | Call, linked: str, method: str, path: str, id: str | None = None) -> Hop:  # noqa: A002
         """A new hop, made for a request being served or from outside.
@@ -255,8 +305,10 @@ class Recorder:
         parent = origin if isinstance(origin, Hop) else None
         call = origin.call if isinstance(origin, Hop) else origin
         hop = Hop(id or self._id(), call, parent, linked, method, path)
-        (call.roots if parent is None else parent.children).append(hop)
-        self._found[hop.id] = hop
+        with self._lock:
+            call.add(hop)
+            found = self._kept if call.id in self._kept else self._forgotten
+            found[hop.id] = call
         self._flying[hop.id] = hop
         return hop
 
@@ -265,7 +317,7 @@ class Recorder:
         if self._flying.pop(hop.id, None) is None:
             return
         hop.duration = time.perf_counter() - hop.started
-        hop.response_headers.extend(headers)
+        hop.response_headers = headers
         hop.status = status if status is not None else hop.status
         hop.error = error or hop.error
         if hop.instance is not None:
@@ -281,7 +333,7 @@ class Recorder:
             hops = tuple(instance.serving.values())
         else:
             flying = dict(self._flying)
-            hops = tuple(hop for hop in flying.values() if not any(child.id in flying for child in tuple(hop.children)))
+            hops = tuple(hop for hop in flying.values() if not any(child.id in flying for child in hop.children))
         return hops[0] if len(hops) == 1 else None
 
     def flying(self) -> list[Hop]:
@@ -290,9 +342,17 @@ class Recorder:
 
     def clear(self) -> None:
         """Forget the calls; what background work still adds to them finds them for as long as none are forgotten again."""
-        self._former = list(self.calls)
-        self.calls.clear()
+        with self._lock:
+            self._former = list(self.calls)
+            self.calls.clear()
+            for call in self._former:
+                self._forget(call)
         self._flying.clear()
+
+    def _forget(self, call: Call) -> None:
+        for id in (call.id, *call.ids):  # noqa: A001
+            self._kept.pop(id, None)
+            self._forgotten[id] = call
 
     def _id(self) -> str:
         return f"{self._prefix}-{next(self._numbers)}"

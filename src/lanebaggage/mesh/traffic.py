@@ -12,8 +12,6 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from multidict import CIMultiDict
-
 from .. import instrumentation
 from ..routing import Decision, Request, plain_host
 from .hops import BY_CONTEXT, BY_EXCLUSION, BY_HEADER, HOP_HEADER, UNLINKED, Call, Hop, Recorder
@@ -166,7 +164,7 @@ class Traffic:
         if state.group.mode == "trace ID":
             state.router.arrived(Request(request.method, request.path, request.host, sent), instance.memory, now)
         sent.append((HOP_HEADER, hop.id))
-        hop.request_headers = CIMultiDict(sent)
+        hop.request_headers = sent
         instance.serving[hop.id] = hop
 
     def decision(

@@ -52,7 +52,7 @@ def snapshot(mesh: Mesh) -> Picture:
     except LanebaggageError:
         pass
     chosen = _chosen(calls)
-    look = _Look(mesh.topology, {id(hop) for hop in mesh.lost})
+    look = _Look(mesh.topology, set(mesh.lost))
     picture["calls"] = [look.call(call) for call in chosen]
     picture["left_out"] = len(calls) - len(chosen)
     return picture
@@ -85,13 +85,13 @@ def _chosen(calls: Sequence[Call]) -> Sequence[Call]:
 class _Look:
     """Turns the calls of one mesh into plain data.
 
-    :param not_permitted: ids of the hops that must not have lost their lane.
+    :param not_permitted: the hops that must not have lost their lane.
     """
 
-    def __init__(self, topology: Topology, not_permitted: set[int]) -> None:
+    def __init__(self, topology: Topology, not_permitted: set[Hop]) -> None:
         self._topology = topology
         self._not_permitted = not_permitted
-        self._causes: dict[int, Cause | None] = {}
+        self._causes: dict[Hop, Cause | None] = {}
         settings = _runtime.settings
         names = {settings.route_header, settings.trace_header}
         try:
@@ -157,18 +157,18 @@ class _Look:
         return {
             "serving": short(hop.parent.service),
             "lane": short_or_none(hop.parent.lane),
-            "permitted": id(hop) not in self._not_permitted,
+            "permitted": hop not in self._not_permitted,
             "cause": short(cause.why) if cause is not None else "",
             "fix": short(cause.fix) if cause is not None else "",
         }
 
     def _cause(self, hop: Hop) -> Cause | None:
-        if id(hop) not in self._causes:
+        if hop not in self._causes:
             try:
-                self._causes[id(hop)] = cause_of(hop, self._topology)
+                self._causes[hop] = cause_of(hop, self._topology)
             except LanebaggageError:  # the mesh has no lanes any more
-                self._causes[id(hop)] = None
-        return self._causes[id(hop)]
+                self._causes[hop] = None
+        return self._causes[hop]
 
     def _headers(self, hop: Hop) -> list[list[str]]:
         passed = [
