@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
-from lanebaggage.mesh.hops import BY_EXCLUSION, BY_HEADER, UNLINKED, Call, Hop, Recorder
+from lanebaggage.mesh.hops import BY_EXCLUSION, BY_HEADER, UNLINKED, Call, Hop
+from lanebaggage.mesh.recorder import Recorder
 from lanebaggage.mesh.report import draw, lane_style, rich_lines
 from lanebaggage.mesh.topology import Instance
 from lanebaggage.routing import ServiceRef

@@ -34,7 +34,7 @@ _ENVIRON_KEY = "HTTP_" + HOP_HEADER.upper().replace("-", "_")
 
 
 class Hops(Protocol):
-    """Knows the hops; a :class:`~lanebaggage.mesh.hops.Recorder` does."""
+    """Knows the hops; a :class:`~lanebaggage.mesh.recorder.Recorder` does."""
 
     def find(self, id: str | None, /) -> Hop | Call | None:  # noqa: A002
         """What an id names, or None."""

@@ -12,7 +12,8 @@ from .hops import Call, Path
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .hops import Hop, Recorder
+    from .hops import Hop
+    from .recorder import Recorder
     from .topology import Topology
 
     PathLike = str | Sequence[tuple[str, str | None]]

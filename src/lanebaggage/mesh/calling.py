@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from types import EllipsisType
 
     from .engine import Engine
-    from .hops import Call, Recorder
+    from .hops import Call
+    from .recorder import Recorder
     from .topology import Topology
 
     LaneOrDefault = str | None | EllipsisType
@@ -216,5 +217,5 @@ def _as_bytes(headers: CIMultiDict[str]) -> list[tuple[str, str]]:
         if any(character in name + value for character in "\r\n\0"):
             raise MeshError(f"the header {name[:40]!r} has a line break or NUL in it, which no request can carry")
         latin = max(value, default="") <= "\xff"
-        pairs.append((name, value if latin else value.encode().decode("latin-1")))
+        pairs.append((str(name), value if latin else value.encode().decode("latin-1")))
     return pairs

@@ -1,22 +1,14 @@
-"""What went through the mesh: hops, the calls that they belong to, and the recorder that links them without the lane.
+"""What went through the mesh: hops, and the calls that they belong to.
 
-A hop is found by an id of the mesh's own, in a header that applications forward like any pass-through header. Where it does
-not come back, the hop belongs to the request known to be served where it came from. So a lost lane never hides the tree.
-
-A mesh keeps thousands of calls. They hold few objects and no cycles, or Python's cycle collector would walk them all, and
-every request would wait for it.
+A mesh keeps thousands of calls. They hold no cycles, or Python's cycle collector would have to find those that are gone, and
+requests would wait for it.
 """
 
 from __future__ import annotations
 
 import json
-import secrets
 import time
-from collections import deque
-from itertools import count
-from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakValueDictionary
 
 from multidict import CIMultiDict
 
@@ -155,6 +147,14 @@ class Hop:
         return f"Hop({self.service}@{self.version}, lane={self.lane!r}, status={self.status}{mark})"
 
 
+def _plain(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: _pairs(value) if isinstance(value, CIMultiDict) else value for name, value in said.items()}
+
+
+def _pairs(headers: CIMultiDict[str]) -> Headers:
+    return tuple((str(name), value) for name, value in headers.items())
+
+
 class Path(list[tuple[str, str | None]]):
     """Services and versions in the order of the hops; compares with a list of pairs, and prints short.
 
@@ -211,6 +211,27 @@ class Call:
         """Of the hops."""
         return tuple(self._hops)
 
+    def packed(self, instances: list[Instance | None]) -> dict[str, Any]:
+        """What it says, as plain values where its hops were not made in this process.
+
+        :param instances: those that hops name by their place; others are added.
+        """
+        hops = {}
+        for id, said in self._hops.items():  # noqa: A001
+            if said["instance"] not in instances:
+                instances.append(said["instance"])
+            hops[id] = {**_plain(said), "instance": instances.index(said["instance"])}
+        return {**_plain(self.__dict__), "_hops": hops}
+
+    @classmethod
+    def unpacked(cls, said: dict[str, Any], instances: Sequence[Instance | None]) -> Call:
+        """The call of which :meth:`packed` gave this."""
+        call = cls.__new__(cls)
+        call.__dict__.update(said)
+        for hop in call._hops.values():
+            hop["instance"] = instances[hop["instance"]]
+        return call
+
     @property
     def roots(self) -> list[Hop]:
         """The hops from outside: one, unless the client was redirected or repeated the request."""
@@ -261,98 +282,3 @@ class Call:
 
     def __repr__(self) -> str:
         return f"<{self.title}: {self.status or 'no answer yet'}, {self.path!r}>"
-
-
-class Recorder:
-    """Keeps the calls, and finds the request that a hop was made for.
-
-    :param keep: how many calls are kept; hops of others stay with whoever holds them.
-    """
-
-    def __init__(self, keep: int = 10_000) -> None:
-        self.calls: deque[Call] = deque(maxlen=keep)
-        self._prefix = secrets.token_hex(4)
-        self._numbers = count(1)
-        self._lock = RLock()
-        self._kept: dict[str, Call] = {}
-        """By their ids and those of their hops."""
-        self._forgotten: WeakValueDictionary[str, Call] = WeakValueDictionary()
-        self._former: list[Call] = []
-        self._flying: dict[str, Hop] = {}
-
-    def begin(self, title: str, lane: str | None, *, unlinked: bool = False) -> Call:
-        """A new call."""
-        call = Call(self._id(), title, lane, unlinked=unlinked)
-        with self._lock:
-            if len(self.calls) == self.calls.maxlen:
-                self._forget(self.calls.popleft())
-            self.calls.append(call)
-            self._kept[call.id] = call
-        return call
-
-    def find(self, id: str | None) -> Hop | Call | None:  # noqa: A002
-        """What an id names, or None."""
-        if id is None:
-            return None
-        call = self._kept.get(id) or self._forgotten.get(id)
-        return call if call is None or call.id == id else self._flying.get(id) or call.find(id)
-
-    def open(self, origin: Hop | Call, linked: str, method: str, path: str, id: str | None = None) -> Hop:  # noqa: A002
-        """A new hop, made for a request being served or from outside.
-
-        :param id: that the hop has already; None for a new one.
-        """
-        parent = origin if isinstance(origin, Hop) else None
-        call = origin.call if isinstance(origin, Hop) else origin
-        hop = Hop(id or self._id(), call, parent, linked, method, path)
-        with self._lock:
-            call.add(hop)
-            found = self._kept if call.id in self._kept else self._forgotten
-            found[hop.id] = call
-        self._flying[hop.id] = hop
-        return hop
-
-    def close(self, hop: Hop, status: int | None = None, error: str | None = None, headers: Headers = ()) -> None:
-        """Note how a hop ended; the first time counts."""
-        if self._flying.pop(hop.id, None) is None:
-            return
-        hop.duration = time.perf_counter() - hop.started
-        hop.response_headers = headers
-        hop.status = status if status is not None else hop.status
-        hop.error = error or hop.error
-        if hop.instance is not None:
-            hop.instance.serving.pop(hop.id, None)
-
-    def only(self, instance: Instance | None) -> Hop | None:
-        """The one request that an instance is serving, or None.
-
-        :param instance: None where not even the instance is known: then the one request of the whole mesh that waits for
-            no other.
-        """
-        if instance is not None:
-            hops = tuple(instance.serving.values())
-        else:
-            flying = dict(self._flying)
-            hops = tuple(hop for hop in flying.values() if not any(child.id in flying for child in hop.children))
-        return hops[0] if len(hops) == 1 else None
-
-    def flying(self) -> list[Hop]:
-        """The hops that have not ended."""
-        return list(self._flying.values())
-
-    def clear(self) -> None:
-        """Forget the calls; what background work still adds to them finds them for as long as none are forgotten again."""
-        with self._lock:
-            self._former = list(self.calls)
-            self.calls.clear()
-            for call in self._former:
-                self._forget(call)
-        self._flying.clear()
-
-    def _forget(self, call: Call) -> None:
-        for id in (call.id, *call.ids):  # noqa: A001
-            self._kept.pop(id, None)
-            self._forgotten[id] = call
-
-    def _id(self) -> str:
-        return f"{self._prefix}-{next(self._numbers)}"

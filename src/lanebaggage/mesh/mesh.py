@@ -17,9 +17,9 @@ from .engine import engine_class
 from .external import VERSION as EXTERNAL
 from .external import External, ExternalHost
 from .faulting import Faulting
-from .hops import Recorder
 from .keeping import Kept, make_room
 from .modes import Modes, one_group
+from .recorder import Recorder
 from .topology import Instance, Lanes, Topology, headers_of
 from .traffic import Traffic
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from .. import instrumentation
 from ..routing import Decision, Request, plain_host
-from .hops import BY_CONTEXT, BY_EXCLUSION, BY_HEADER, HOP_HEADER, UNLINKED, Call, Hop, Recorder
+from .hops import BY_CONTEXT, BY_EXCLUSION, BY_HEADER, HOP_HEADER, UNLINKED, Call, Hop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ._made import Made
+    from .recorder import Recorder
     from .topology import Compiled, Instance, Topology
 
 BAD_GATEWAY: Final = 502
