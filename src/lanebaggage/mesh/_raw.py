@@ -42,8 +42,8 @@ def as_bytes(text: str) -> str:
 
 def tokens(headers: Headers, name: str) -> frozenset[str]:
     """The comma-separated tokens of a header, in lower case."""
-    values = ",".join(value for key, value in headers if key.lower() == name)
-    return frozenset(token.strip(" \t").lower() for token in values.split(",")) - {""}
+    values = [value for key, value in headers if key.lower() == name]
+    return frozenset(token.strip(" \t").lower() for token in ",".join(values).split(",")) - {""} if values else frozenset()
 
 
 def head(first: str, headers: Headers, *more: tuple[str, str]) -> bytes:

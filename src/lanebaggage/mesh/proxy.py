@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import aiohttp
@@ -140,9 +141,8 @@ class Proxy:
         headers = with_head(data)
         if length is not None:
             headers["Content-Length"] = length
-        url = URL.build(scheme="http", host=to[0], port=to[1], path="/")
         return await self._session.request(
-            method, url, headers=headers, data=body, allow_redirects=False, skip_auto_headers=("Content-Type",)
+            method, _url(*to), headers=headers, data=body, allow_redirects=False, skip_auto_headers=("Content-Type",)
         )
 
     # --- one request
@@ -296,6 +296,11 @@ def _answer(status: int, reason: str) -> web.StreamResponse:
     text = reason.encode()
     shown = reason.encode("ascii", "replace").decode()
     return web.Response(status=status, body=text, content_type="text/plain", charset="utf-8", headers={REASON_HEADER: shown})
+
+
+@lru_cache
+def _url(host: str, port: int) -> URL:
+    return URL.build(scheme="http", host=host, port=port, path="/")
 
 
 def _words(error: BaseException) -> str:
