@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lanebaggage.mesh import Mesh
 from lanebaggage.mesh._kept_calls import RECENT
 from lanebaggage.mesh.apps import Address
 from lanebaggage.mesh.hops import BY_HEADER, Call, Hop
 from lanebaggage.mesh.recorder import Recorder
 from lanebaggage.mesh.topology import Instance
-from lanebaggage.routing import ServiceRef
+from lanebaggage.routing import LaneGroup, ServiceRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,3 +139,22 @@ def test_the_calls_before_the_last_reset_are_found_by_their_ids_alone() -> None:
     assert recorder.find(mark) is None
     assert recorder.find(held.id) is held
     assert recorder.find(held.hops[1].id) == held.hops[1]
+
+
+@pytest.mark.parametrize("engine", ["inprocess", "sockets"])
+def test_calls_through_a_mesh_can_be_packed(engine: str) -> None:
+    """What engines note of a request is plain values, also where somebody has looked at it."""
+
+    def app(_environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"ok"]
+
+    with Mesh(LaneGroup.simple(baseline="s1", lanes={"s1": ["mocka"]}), engine=engine) as mesh:
+        mesh.service("mocka", s1=app)
+        calls = [weakref.ref(mesh.get("mocka", lane="s1")) for _ in range(3)]
+        mesh.assert_lane_kept()
+        assert mesh.calls[0].hops[0].request_headers["host"] == "mocka"
+        for _ in range(RECENT):
+            mesh.get("mocka", lane="s1")
+        assert [call() for call in calls] == [None, None, None]
+        assert {repr(call) for call in mesh.calls} == {"<GET mocka/: 200, mocka@s1>"}
