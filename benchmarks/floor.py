@@ -160,6 +160,9 @@ def _httpx(name: str) -> None:
     replace(Client, "_send_single_request", make)
 
 
+_httpx_mock = _httpx
+
+
 def _httpx_async(name: str) -> None:
     from httpx import AsyncClient
 

@@ -167,4 +167,4 @@ def test_verdicts_kept_are_bounded() -> None:
     subject = policy()
     for number in range(2000):
         assert subject.verdict(f"h{number}.example") == REFUSED
-    assert len(subject._verdicts) == 1024
+    assert len(subject.verdicts) == 1024

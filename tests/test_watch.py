@@ -48,9 +48,9 @@ def test_each_decision_about_a_host_is_told(hops: list[Hop], host: str, authoriz
 def test_a_layer_that_is_asked_again_tells_once(hops: list[Hop]) -> None:
     """Where a lower layer decides about the same request, only that one is told."""
     with lanebaggage.lane("s2"):
-        sending("mockb", asked_below=True)
-        sending("partner.example", asked_below=True)
-        sending("mockb", SIGNED, asked_below=True)
+        sending("mockb", told=True)
+        sending("partner.example", told=True)
+        sending("mockb", SIGNED, told=True)
     assert hops == []
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import traffic
 from ..case import Case, add, timed, timed_async
-from .unconnected import Socket, aiohttp_connector, urllib3_pool
+from .unconnected import AsyncBackend, Backend, Socket, aiohttp_connector, urllib3_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,21 +53,32 @@ def requests(config: Config, situation: str) -> Callable[[int], float]:
 
 
 def httpx(config: Config, situation: str) -> Callable[[int], float]:
+    from httpcore import ConnectionPool
+    from httpx import Client
+
+    config.serve(traffic.headers(situation))
+    client = Client(trust_env=False)
+    client._transport._pool = ConnectionPool(network_backend=Backend())  # type: ignore[attr-defined]
+    return timed(lambda: client.get(URL))
+
+
+def httpx_async(config: Config, situation: str) -> Callable[[int], float]:
+    from httpcore import AsyncConnectionPool
+    from httpx import AsyncClient
+
+    config.serve(traffic.headers(situation))
+    client = AsyncClient(trust_env=False)
+    client._transport._pool = AsyncConnectionPool(network_backend=AsyncBackend())  # type: ignore[attr-defined]
+    return timed_async(config, lambda: client.get(URL))
+
+
+def httpx_mock(config: Config, situation: str) -> Callable[[int], float]:
     from httpx import Client, MockTransport, Response
 
     config.serve(traffic.headers(situation))
     client = Client(transport=MockTransport(lambda request: Response(200, content=b"ok")), trust_env=False)
     config.httpx_client(client)
     return timed(lambda: client.get(URL))
-
-
-def httpx_async(config: Config, situation: str) -> Callable[[int], float]:
-    from httpx import AsyncClient, MockTransport, Response
-
-    config.serve(traffic.headers(situation))
-    client = AsyncClient(transport=MockTransport(lambda request: Response(200, content=b"ok")), trust_env=False)
-    config.httpx_client(client)
-    return timed_async(config, lambda: client.get(URL))
 
 
 def aiohttp(config: Config, situation: str) -> Callable[[int], float]:
@@ -117,6 +128,7 @@ HTTP = (
     ("requests", requests, ("requests:RequestsInstrumentor", "urllib3:URLLib3Instrumentor"), ("requests",)),
     ("httpx", httpx, ("httpx:HTTPXClientInstrumentor",), ("httpx",)),
     ("httpx-async", httpx_async, ("httpx:HTTPXClientInstrumentor",), ("httpx",)),
+    ("httpx-mock", httpx_mock, ("httpx:HTTPXClientInstrumentor",), ("httpx",)),
     ("aiohttp", aiohttp, ("aiohttp_client:AioHttpClientInstrumentor",), ("aiohttp",)),
 )
 

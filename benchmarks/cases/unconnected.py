@@ -6,6 +6,8 @@ import asyncio
 from io import BytesIO
 from typing import Any
 
+from httpcore import AsyncNetworkBackend, AsyncNetworkStream, NetworkBackend, NetworkStream
+
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -52,6 +54,46 @@ class Transport(asyncio.Transport):
         self._loop.call_soon(self._protocol.connection_lost, None)
 
     abort = close
+
+
+class Stream(NetworkStream):
+    """What httpcore needs of a connection."""
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return ANSWER
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class AsyncStream(AsyncNetworkStream):
+    """The same for its asynchronous half."""
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return ANSWER
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        pass
+
+
+class Backend(NetworkBackend):
+    """Gives httpcore such connections."""
+
+    def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> NetworkStream:
+        return Stream()
+
+
+class AsyncBackend(AsyncNetworkBackend):
+    """The same for its asynchronous half."""
+
+    async def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> AsyncNetworkStream:
+        return AsyncStream()
 
 
 def urllib3_pool() -> type:

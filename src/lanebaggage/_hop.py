@@ -17,38 +17,38 @@ if TYPE_CHECKING:
     H = TypeVar("H", bound="MutableMapping[Any, Any] | list[Any]")
 
 
-def sending(host: str, authorization: str | bytes = "", target: str = "", *, asked_below: bool = False) -> Carried | None:
+def sending(host: str, authorization: str | bytes = "", target: str = "", *, told: bool = False) -> Carried | None:
     """What a request to a host gets: the one decision that every client asks for, at every hop.
 
     :param host: name or address, without port.
     :param authorization: value of the request's ``Authorization`` header, if any.
     :param target: URL or query, where a pre-signed request has its signature.
-    :param asked_below: a lower layer will ask again for this hop, and count and log a refusal then.
+    :param told: another layer asks for this hop as well, and counts, tells and logs what comes of it.
     :return: what to send, or None where nothing is carried or the host may not get it.
     """
     current = CARRIED.get()
     if current is UNSET:
         current = carried()
-        if current is None and _watch.workers and not asked_below:
+        if current is None and _watch.workers and not told:
             _watch.without_lane(host)
     if current is None or not (current.headers or current.stale):
         return None
     verdict = _runtime.policy.verdict(host)
     if not verdict:
-        if not asked_below:
+        if not told:
             _refused(host, current)
         return None
     if authorization or "X-Amz-Signature=" in target:
         signature = text(authorization) if text(authorization).startswith("AWS4-") else target
         if "SignedHeaders=" in signature or "X-Amz-Signature=" in signature:
             if verdict != EXPLICIT:
-                if not asked_below:
+                if not told:
                     counts.refused_signed += 1
                     if _watch.watchers:
                         _watch.outgoing(host, current, "a signed request, and allow does not name the host")
                 return None
             current = current.without(_signed(signature))
-    if _watch.watchers and not asked_below:
+    if _watch.watchers and not told:
         _watch.outgoing(host, current)
     return current
 

@@ -36,24 +36,27 @@ _HOST_CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789-._"
 class Policy:
     """Decides by host; compiled once from the settings."""
 
-    __slots__ = ("_any", "_names", "_networks", "_suffixes", "_verdicts")
+    __slots__ = ("_any", "_names", "_networks", "_suffixes", "verdicts")
+
+    verdicts: dict[str, int]
+    """Those that were asked for, by host as it was spelt; looked up without a call where that would be felt."""
 
     def __init__(self, settings: Settings) -> None:
         self._any = False
         self._names: set[str] = set()
         self._suffixes: tuple[str, ...] = ()
         self._networks: list[IPv4Network | IPv6Network] = []
-        self._verdicts: dict[str, int] = {}
+        self.verdicts = {}
         for entry in settings.allow:
             self._add(entry, settings.sources["allow"])
 
     def verdict(self, host: str) -> int:
         """``REFUSED``, ``MESH`` or ``EXPLICIT`` for a host name or address without port, in any case."""
-        verdict = self._verdicts.get(host)
+        verdict = self.verdicts.get(host)
         if verdict is None:
             verdict = self.explain(host)[0]
-            if len(self._verdicts) < _HOSTS:
-                self._verdicts[host] = verdict
+            if len(self.verdicts) < _HOSTS:
+                self.verdicts[host] = verdict
         return verdict
 
     def explain(self, host: str) -> tuple[int, str]:

@@ -47,15 +47,18 @@ class Carried:
     Never changed after creation; shared between threads and tasks.
     """
 
-    __slots__ = ("headers", "lane", "lines", "raw", "stale")
+    __slots__ = ("headers", "lane", "lines", "raw", "stale", "telling")
 
     lane: str | None
     headers: tuple[tuple[str, str], ...]
     """Lower-case names and their values, each name once."""
     raw: tuple[tuple[bytes, bytes], ...]
     """The same as bytes; made at first use, since not every client wants them."""
-    lines: tuple[tuple[bytes, ...], tuple[bytes, ...]]
-    """The same as lines of HTTP/1, after what such lines begin with, line break included; made at first use."""
+    lines: tuple[tuple[str, ...], tuple[bytes, ...]]
+    """The same as lines of HTTP/1, after what such lines begin with, line break included; made at first use. Empty where
+    adding lines is not all that there is to do, since a lane is stale."""
+    telling: frozenset[bytes]
+    """Names of headers in whose presence adding them is not all that there is to do: the same, and a signature's."""
     stale: tuple[str, ...]
     """Lanes that ``lane()`` replaced: another library may still write one of them into baggage."""
 
@@ -69,9 +72,13 @@ class Carried:
             self.raw = raw = tuple((name.encode("ascii"), value.encode("latin-1")) for name, value in self.headers)
             return raw
         if name == "lines":
-            begin = tuple(b"\r\n" + name + b":" for name, _ in self.raw)
-            self.lines = lines = (begin, tuple(name + b": " + value for name, value in self.raw))
+            pairs = () if self.stale else self.headers
+            begins = tuple(f"\r\n{name}:" for name, _ in pairs)
+            self.lines = lines = (begins, tuple(f"{name}: {value}".encode("latin-1") for name, value in pairs))
             return lines
+        if name == "telling":
+            self.telling = telling = frozenset([b"authorization", *(name for name, _ in self.raw)])
+            return telling
         raise AttributeError(name)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -7,8 +7,10 @@ import pickle
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import httpcore
 import httpx
 import pytest
+import wrapt
 
 import lanebaggage
 from lanebaggage.instrumentation._patching import Patcher
@@ -37,14 +39,14 @@ def layout(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 def test_request_taken_from_an_answer(server: Recorder, layout: str) -> None:
-    """The request of an answer shows what was sent; sent again, it is decided anew."""
+    """The request of an answer is the caller's, as it was; sent again, it is decided anew."""
     lanebaggage.auto_instrument(trace_header="baggage")
     with httpx.Client() as client:
         with lanebaggage.lane("s2"):
             request = client.build_request("GET", server.url(), headers={"Baggage": "a=1"})
             answer = client.send(request)
         assert (request.headers.get(HEADER), request.headers["baggage"]) == (None, "a=1")
-        assert answer.request.headers[HEADER] == "s2"
+        assert answer.request is request
         with lanebaggage.lane("s3"):
             client.send(answer.request)
         client.send(answer.request)
@@ -121,15 +123,114 @@ def test_signed_for_an_allowed_host(server: Recorder) -> None:
     assert server.values() == [["s2"], []]
 
 
-def test_answers_are_pickled_as_before(server: Recorder) -> None:
-    """A pickled request needs no lanebaggage to be read."""
+def test_requests_that_a_transport_keeps_are_pickled(layout: str) -> None:
+    """A caching transport may pickle what it gets, and needs no lanebaggage to read it."""
+    kept = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        kept.append(pickle.dumps(request))
+        return httpx.Response(200)
+
     lanebaggage.auto_instrument()
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client, lanebaggage.lane("s2"):
+        client.get("http://mockb/")
+    assert b"lanebaggage" not in kept[0]
+    assert pickle.loads(kept[0]).headers[HEADER] == "s2"
+
+
+def _hops(call: Callable[[], object]) -> list[tuple[str, bool]]:
+    told: list[tuple[str, bool]] = []
+    stop = lanebaggage.on_hop(lambda hop: told.append((hop.host, hop.sent)))
     with lanebaggage.lane("s2"):
-        answer = httpx.get(server.url())
-    pickled = pickle.dumps(answer.request)
-    assert b"lanebaggage.instr" not in pickled
-    assert b"lanebaggage._wire" not in pickled
-    assert pickle.loads(pickled).headers[HEADER] == "s2"
+        call()
+    stop()
+    return told
+
+
+def test_mock_in_place_of_the_transports_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in for the method of httpx's own transport, as pytest-httpx's does, sees the header."""
+    seen = []
+
+    def answer(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get(HEADER))
+        return httpx.Response(200)
+
+    lanebaggage.auto_instrument()
+    with httpx.Client() as client, lanebaggage.lane("s2"):
+        monkeypatch.setattr(httpx.HTTPTransport, "handle_request", answer)
+        client.get("http://mockb/")
+    assert seen == ["s2"]
+
+
+def _untouched(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    return wrapped(*args, **kwargs)
+
+
+@pytest.fixture(params=["httpx's own", "a tracer's"])
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transport, or one that a tracer has put something around."""
+    if request.param == "a tracer's":
+        around = wrapt.FunctionWrapper(httpx.HTTPTransport.handle_request, _untouched)
+        monkeypatch.setattr(httpx.HTTPTransport, "handle_request", around)
+
+
+@pytest.mark.usefixtures("transport")
+def test_told_once(server: Recorder) -> None:
+    """A hop is counted and told once, whichever of the two layers decides about it."""
+    stranger = server.url().replace("127.0.0.1", STRANGER)
+    lanebaggage.auto_instrument()
+    assert _hops(lambda: httpx.get(server.url())) == [("127.0.0.1", True)]
+    before = lanebaggage.stats()
+    assert _hops(lambda: httpx.get(stranger)) == [(STRANGER, False)]
+    with lanebaggage.lane("s2"):
+        httpx.get(stranger)
+        httpx.get(server.url())
+        httpx.get(server.url("/?X-Amz-Signature=0"))
+    after = lanebaggage.stats()
+    assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {
+        "injected": 1,
+        "refused_host": 2,
+        "refused_signed": 1,
+    }
+    assert server.values() == [["s2"], [], [], ["s2"], []]
+
+
+@pytest.mark.usefixtures("transport")
+def test_httpcore_left_out(server: Recorder) -> None:
+    """Without httpcore's patch, httpx's serves every transport."""
+    lanebaggage.auto_instrument(disabled=["httpcore"])
+    with lanebaggage.lane("s2"):
+        httpx.get(server.url())
+    assert server.values() == [["s2"]]
+
+
+def test_httpcore_patched_over(server: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody puts around httpcore's method, and keeps after ours ended there, hides nothing from httpx's patch."""
+    lanebaggage.auto_instrument()
+    around = wrapt.FunctionWrapper(httpcore.ConnectionPool.handle_request, _untouched)
+    monkeypatch.setattr(httpcore.ConnectionPool, "handle_request", around)
+    with httpx.Client() as client:
+        with lanebaggage.lane("s2"):
+            client.get(server.url())
+        lanebaggage.uninstrument()
+        lanebaggage.auto_instrument(disabled=["httpcore"])
+        with lanebaggage.lane("s3"):
+            client.get(server.url())
+    assert server.values() == [["s2"], ["s3"]]
+
+
+def test_requests_of_httpcore(server: Recorder) -> None:
+    """A request of httpcore's own users stays as it was, and may be sent again."""
+    lanebaggage.auto_instrument()
+    request = httpcore.Request("GET", server.url(), headers={"Host": "mockb"})
+    stranger = httpcore.Request("GET", server.url().replace("127.0.0.1", STRANGER), headers={"Host": STRANGER})
+    with httpcore.ConnectionPool() as pool:
+        for name in ("s2", "s3"):
+            with lanebaggage.lane(name):
+                pool.handle_request(request).close()
+        assert _hops(lambda: pool.handle_request(stranger).close()) == [(STRANGER, False)]
+    assert request.headers == [(b"Host", b"mockb")]
+    assert server.values() == [["s2"], ["s3"], []]
 
 
 def test_a_version_without_that_method(server: Recorder) -> None:

@@ -28,12 +28,17 @@ class _Finder:
     def __init__(self) -> None:
         self.waiting: dict[str, list[Callback]] = {}
         self.unfinished: set[str] = set()
+        self.appearing: set[str] = set()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if self.unfinished:
             self.look_again()
+        for name in self.appearing:  # few and quick: some libraries try to import what is not there at each request
+            if name in sys.modules:
+                self.look_again()
+                break
         if fullname not in self.waiting:
             return None
         for finder in sys.meta_path:
@@ -51,10 +56,11 @@ class _Finder:
 
     def look_again(self) -> None:
         """Call back for modules that another thread, or a caller further up, was still importing."""
+        for name in [name for name in self.appearing if name in sys.modules]:
+            self.appearing.discard(name)
+            self.unfinished.add(name)
         for name in tuple(self.unfinished):
             module = sys.modules.get(name)
-            if module is None and name in APPEARING:
-                continue
             if module is None or not _unfinished(module):
                 self.unfinished.discard(name)
                 if module is not None:
@@ -93,9 +99,12 @@ def when_imported(name: str, callback: Callback) -> None:
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
     module = sys.modules.get(name)
-    if _unfinished(module) if module is not None else name in APPEARING:
+    if module is None:
+        if name in APPEARING:
+            _finder.appearing.add(name)
+    elif _unfinished(module):
         _finder.unfinished.add(name)
-    elif module is not None:
+    else:
         callback(module)
 
 
@@ -103,6 +112,7 @@ def stop_waiting() -> None:
     """Forget every callback and leave ``sys.meta_path`` as it was."""
     _finder.waiting.clear()
     _finder.unfinished.clear()
+    _finder.appearing.clear()
     if _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
 

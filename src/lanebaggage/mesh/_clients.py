@@ -242,15 +242,14 @@ def _below_httpcore(library: str, request: Any) -> list[tuple[bytes, bytes]]:
     current = CARRIED.get()
     if current is None or not any(row.status == PATCHED for row in instrumentation.report()[library]):
         return raw
-    found: list[tuple[bytes, bytes]] = completed(_Core(request), current).headers
-    return found
+    return completed(_Core(request), current)
 
 
 class _Core:
     """A request of httpx as httpcore has it, as far as the patch looks at it."""
 
     def __init__(self, request: Any) -> None:
-        self.headers = request.headers.raw
+        self.headers, self.extensions = request.headers.raw, request.extensions
         self.host, self.target = request.url.raw_host, request.url.raw_path
         self.url = self
 

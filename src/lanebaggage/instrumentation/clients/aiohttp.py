@@ -1,34 +1,38 @@
 """aiohttp: ``ClientRequest.send``, run per redirect hop, retry and websocket handshake, below every client middleware.
 
 The request object is aiohttp's own, one per hop, and its headers are a copy of what the caller gave. A middleware may send
-one twice: the object knows what was added to it. ``CONNECT`` to a proxy gets nothing.
+one twice, and a caller may send on what ``request_info`` shows: values that were added are of a class of our own, and are
+decided about anew. ``CONNECT`` to a proxy gets nothing.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ... import _runtime
+from ... import _runtime, _watch
 from ..._context import CARRIED
 from ..._hop import sending
+from ..._stats import counts
 
 if TYPE_CHECKING:
+    from ..._wire import Carried
     from .._patching import Gate, Patcher
-
-ADDED = "_lanebaggage_added"
-"""On a request: the names of what was added, each with the values that the request had of its own."""
-
-mocked = False
-"""Whether aioresponses was ever there, so that requests may come with values of ours."""
 
 
 class Ours(str):
-    """A value that was added for a mock."""
+    """A header's value that was added."""
 
-    __slots__ = ()
+    __slots__ = ("own",)
+
+    own: list[str]
+    """What the request had of its own (baggage); absent for nothing."""
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         return str, (str(self),)
+
+
+made: set[str] = set()
+"""Names of headers for which there ever was such a value, so that a request may come with one."""
 
 
 def install(module: Any, patch: Patcher) -> None:
@@ -37,10 +41,13 @@ def install(module: Any, patch: Patcher) -> None:
 
 
 def _send(original: Any, gate: Gate) -> Any:
+    get = CARRIED.get
+
     def send(self: Any, *args: Any, **kwargs: Any) -> Any:  # hands on the original's coroutine: one around it would be felt
-        if gate.on and (CARRIED.get() is not None or hasattr(self, ADDED)):
+        if gate.on and ((current := get()) is not None or made):
             try:
-                _inject(self)
+                if current is None or not _added(self, current):
+                    _decide(self)
             except Exception:
                 gate.failed()
         return original(self, *args, **kwargs)
@@ -48,29 +55,58 @@ def _send(original: Any, gate: Gate) -> Any:
     return send
 
 
-def _inject(request: Any) -> None:
+def _added(request: Any, current: Carried) -> bool:
+    """Whether the headers were added, where nothing stands in the way of simply doing so; it costs a third then."""
+    pairs = current.headers
+    headers = request.headers
+    url = request.url
+    host = url.raw_host
+    policy = _runtime.policy
+    if (
+        not pairs
+        or current.stale
+        or _watch.watchers
+        or not (policy.verdicts.get(host) or policy.verdict(host))
+        or "Authorization" in headers
+        or "X-Amz-Signature=" in url.raw_query_string
+        or request.method == "CONNECT"
+    ):
+        return False
+    for name, _ in pairs:
+        if name in headers:
+            return False
+    for name, value in pairs:
+        headers[name] = Ours(value)
+        if name not in made:
+            made.add(name)
+    counts.injected += 1
+    return True
+
+
+def _decide(request: Any) -> None:
+    headers = request.headers
+    for name in made:
+        if type(headers.get(name)) is Ours:
+            own = getattr(headers[name], "own", ())
+            headers.popall(name)
+            for value in own:
+                headers.add(name, value)
     if request.method == "CONNECT":
         return
-    headers = request.headers
-    if hasattr(request, ADDED):  # its __dict__ is not asked: each attribute of an object that was costs more from then on
-        for name, values in getattr(request, ADDED).items():
-            headers.popall(name, None)
-            for value in values:
-                headers.add(name, value)
-        delattr(request, ADDED)
-    if mocked:
-        for name in [name for name, value in headers.items() if type(value) is Ours]:
-            headers.popall(name, None)
     url = request.url
     carried = sending(url.raw_host or "", headers.get("Authorization") or "", url.raw_query_string)
-    if carried is None:
-        return
+    if carried is not None:
+        add(headers, carried)
+
+
+def add(headers: Any, carried: Carried) -> None:
+    """Add what is carried to the headers of a request, a ``CIMultiDict``, as values that are known again."""
 
     def existing(name: str) -> str | None:
         return ",".join(headers.getall(name)) if name in headers else None
 
-    added = {}
     for name, value in _runtime.wire.additions(carried, existing):
-        added[name] = headers.getall(name, [])
-        headers[name] = value
-    setattr(request, ADDED, added)
+        ours = Ours(value)
+        ours.own = headers.getall(name, [])
+        headers[name] = ours
+        made.add(name)

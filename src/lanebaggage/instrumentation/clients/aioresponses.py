@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
 
-from ... import _runtime
 from ..._context import CARRIED
 from ..._hop import sending
 from . import aiohttp
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 def install(module: Any, patch: Patcher) -> None:
     """Inject in ``aioresponses._request_mock``, before a call is recorded and matched."""
-    aiohttp.mocked = True
     patch.method(module.aioresponses, "_request_mock", _request_mock)
 
 
@@ -45,10 +43,5 @@ def _with_carried(headers: Any, url: Any) -> Any:
     carried = sending(url.raw_host or "", own.get("Authorization") or "", url.raw_query_string)
     if carried is None:
         return headers
-
-    def existing(name: str) -> str | None:
-        return ",".join(own.getall(name)) if name in own else None
-
-    for name, value in _runtime.wire.additions(carried, existing):
-        own[name] = aiohttp.Ours(value)
+    aiohttp.add(own, carried)
     return own

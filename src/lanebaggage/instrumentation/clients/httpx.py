@@ -1,18 +1,23 @@
-"""httpx and httpx2: ``_send_single_request`` of both clients, run per redirect hop and for every transport, mocks included.
+"""httpx and httpx2: ``_transport_for_url`` of both clients, called per redirect hop and for every transport, mocks included.
 
-The headers go onto a copy of the request; the caller's object, and the one from which httpx builds a redirect, never have
-them. The copy knows what was added, so that a request taken from a response and sent again drops it.
+httpx's own transport ends in httpcore, whose patch serves it. Any other, and one that a mock or a tracer has replaced, is put
+into one of ours for the one request, which hands on a copy with the headers. The caller's request is the response's as well,
+and the one from which httpx builds a redirect: neither ever has them.
 A version without that method is patched at its transports.
 """
 
 from __future__ import annotations
 
+from functools import partial
+from operator import attrgetter
+from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ... import _runtime, _watch
-from ..._context import CARRIED
+from ..._context import CARRIED, UNSET
 from ..._hop import sending
 from ..._stats import counts
+from . import httpcore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,120 +25,155 @@ if TYPE_CHECKING:
     from ..._wire import Carried
     from .._patching import Gate, Patcher
 
-ADDED = "_lanebaggage_added"
-"""On a copy: the pairs that were added, or their names with the values that the request had of its own (baggage) or None."""
-
 
 def install(client: Any, patch: Patcher) -> None:
-    """Inject in ``Client._send_single_request`` and ``AsyncClient._send_single_request``."""
+    """Inject behind ``Client._transport_for_url`` and ``AsyncClient._transport_for_url``."""
     known = _is_known(client.Headers)
-    if hasattr(client.Client, "_send_single_request"):
-        patch.method(client.Client, "_send_single_request", _sender(known))
-        patch.method(client.AsyncClient, "_send_single_request", _async_sender(known))
+    if hasattr(client.Client, "_transport_for_url"):
+        patch.method(client.Client, "_transport_for_url", _finder(client.HTTPTransport, "handle_request", known))
+        patch.method(
+            client.AsyncClient, "_transport_for_url", _finder(client.AsyncHTTPTransport, "handle_async_request", known)
+        )
     else:
-        patch.method(client.HTTPTransport, "handle_request", _sender(known))
-        patch.method(client.AsyncHTTPTransport, "handle_async_request", _async_sender(known))
+        patch.method(client.HTTPTransport, "handle_request", _handler("handle_request", known))
+        patch.method(client.AsyncHTTPTransport, "handle_async_request", _handler("handle_async_request", known))
 
 
-def _sender(known: bool) -> Callable[[Any, Gate], Any]:
+def _finder(own: Any, name: str, known: bool) -> Callable[[Any, Gate], Any]:
     def make(original: Any, gate: Gate) -> Any:
-        def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-            if not gate.on or ((current := CARRIED.get()) is None and not hasattr(request, ADDED)):
-                return original(self, request, *args, **kwargs)
-            try:
-                sent = (_copied(request, current) if known and current is not None else None) or _with_headers(request)
-            except Exception:
-                gate.failed()
-                sent = request
-            try:
-                return original(self, sent, *args, **kwargs)
-            finally:
-                if sent.stream is not request.stream:
-                    _give_back(request, sent)
+        get = CARRIED.get
+        handle = attrgetter(name)
+        own_handle = handle(own) if _is_plain(handle(own), own) else None
 
-        return _send_single_request
+        def _transport_for_url(self: Any, url: Any) -> Any:
+            transport = original(self, url)
+            if not gate.on or (current := get()) is None:
+                return transport
+            if type(transport) is own and handle(own) is own_handle:
+                below = getattr(handle(type(transport._pool)), httpcore.GATE, None)
+                if below is not None and below.on:
+                    return transport
+            return _Through(transport, current if known else None, gate)
+
+        return _transport_for_url
 
     return make
 
 
-def _async_sender(known: bool) -> Callable[[Any, Gate], Any]:
-    def make(original: Any, gate: Gate) -> Any:
-        async def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-            if not gate.on or ((current := CARRIED.get()) is None and not hasattr(request, ADDED)):
-                return await original(self, request, *args, **kwargs)
-            try:
-                sent = (_copied(request, current) if known and current is not None else None) or _with_headers(request)
-            except Exception:
-                gate.failed()
-                sent = request
-            try:
-                return await original(self, sent, *args, **kwargs)
-            finally:
-                if sent.stream is not request.stream:
-                    _give_back(request, sent)
+def _is_plain(method: Any, owner: type) -> bool:
+    """Whether nobody has put something around a method or in its place."""
+    package = owner.__module__.partition(".")[0]
+    return type(method) is FunctionType and str(method.__globals__.get("__name__")).partition(".")[0] == package
 
-        return _send_single_request
+
+def _handler(name: str, known: bool) -> Callable[[Any, Gate], Any]:
+    def make(original: Any, gate: Gate) -> Any:
+        def handle(self: Any, request: Any) -> Any:
+            if gate.on and (current := CARRIED.get()) is not None:
+                transport = SimpleNamespace(**{name: partial(original, self)})
+                return getattr(_Through(transport, current if known else None, gate), name)(request)
+            return original(self, request)
+
+        return handle
 
     return make
+
+
+class _Through:
+    """A transport for one request, which gets the headers on the way to the client's own transport."""
+
+    __slots__ = ("_current", "_gate", "_transport")
+
+    def __init__(self, transport: Any, current: Carried | None, gate: Gate) -> None:
+        self._transport = transport
+        self._current = current
+        self._gate = gate
+
+    def handle_request(self, request: Any) -> Any:
+        sent = self._with_headers(request)
+        if sent is request or hasattr(request, "_content"):
+            return self._transport.handle_request(sent)
+        try:
+            return self._transport.handle_request(sent)
+        finally:
+            _give_back(request, sent)
+
+    def handle_async_request(self, request: Any) -> Any:  # hands on the transport's coroutine: one around it would be felt
+        sent = self._with_headers(request)
+        if sent is request or hasattr(request, "_content"):
+            return self._transport.handle_async_request(sent)
+        return self._handle_body(request, sent)
+
+    async def _handle_body(self, request: Any, sent: Any) -> Any:
+        try:
+            return await self._transport.handle_async_request(sent)
+        finally:
+            _give_back(request, sent)
+
+    def _with_headers(self, request: Any) -> Any:
+        try:
+            current = self._current
+            return (_copied(request, current) if current is not None else None) or _with_headers(request)
+        except Exception:
+            self._gate.failed()
+            return request
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 def _give_back(request: Any, sent: Any) -> None:
     """Let the caller's request know the body that a transport, such as a mock, has read from the copy."""
-    request.stream = sent.stream
-    request._content = sent._content
+    if sent.stream is not request.stream:
+        request.stream = sent.stream
+        request._content = sent._content
 
 
 def _copied(request: Any, current: Carried) -> Any:
     """A copy with the headers, where nothing stands in the way of simply appending them; it costs a fourth then."""
-    own = request.headers
-    names = [name for _, name, _ in own._list]
-    url = request.url
     raw = current.raw
-    if (
-        not raw
-        or current.stale
-        or b"authorization" in names
-        or b"X-Amz-Signature=" in url.query
-        or _watch.watchers
-        or hasattr(request, ADDED)
-        or not _runtime.policy.verdict(url.host)
-    ):
+    url = request.url
+    if not raw or current.stale or _watch.watchers or not _runtime.policy.verdict(url.host):
         return None
-    for name, value in raw:
-        if name in names or not value.isascii():
+    own = request.headers
+    telling = current.telling
+    for _, name, _ in own._list:
+        if name in telling:
             return None
+    if url.query.find(b"X-Amz-Signature=") >= 0:
+        return None
     headers = object.__new__(type(own))
-    headers._list = own._list + [(name, name, value) for name, value in raw]
+    headers._list = items = own._list.copy()
     headers._encoding = own._encoding
+    for name, value in raw:
+        if not value.isascii():
+            return None
+        items.append((name, name, value))
     counts.injected += 1
+    return _copy(request, headers)
+
+
+def _with_headers(request: Any) -> Any:
+    """The request, or a copy of it that was decided about: with the headers that this hop gets."""
+    headers = request.headers
+    carried = sending(request.url.host, headers.get("authorization") or "", request.url.query.decode("ascii"))
+    if carried is None and CARRIED.get() is UNSET:
+        return request
+    additions = [] if carried is None else _runtime.wire.additions(carried, headers.get)
+    if additions:
+        added = {name.encode("ascii"): value.encode("latin-1") for name, value in additions}
+        kept = [pair for pair in headers.raw if pair[0].lower() not in added]
+        headers = type(headers)(kept + list(added.items()))
+    copy = _copy(request, headers)
+    copy.extensions = {**request.extensions, httpcore.DECIDED: True}
+    return copy
+
+
+def _copy(request: Any, headers: Any) -> Any:
     copy = object.__new__(type(request))
     for name, value in request.__dict__.items():
         setattr(copy, name, value)
     copy.headers = headers
-    setattr(copy, ADDED, current.headers)
-    return copy
-
-
-def _with_headers(request: Any) -> Any:
-    """The request, or a copy of it with the headers that this hop gets and without those of an earlier one."""
-    headers = request.headers
-    stale = request.__dict__.get(ADDED)
-    if stale is not None:
-        headers = headers.copy()
-        for name, own in stale.items() if isinstance(stale, dict) else [(name, None) for name, _ in stale]:
-            del headers[name]
-            if own is not None:
-                headers[name] = own
-    carried = sending(request.url.host, headers.get("authorization") or "", request.url.query.decode("ascii"))
-    additions = [] if carried is None else _runtime.wire.additions(carried, headers.get)
-    if stale is None and not additions:
-        return request
-    copy = object.__new__(type(request))
-    copy.__dict__.update(request.__dict__)
-    copy.__dict__[ADDED] = added = {name: headers.get(name) for name, _ in additions}
-    kept = [pair for pair in headers.raw if pair[0].lower().decode("latin-1") not in added]
-    ours = [(name.encode("ascii"), value.encode("latin-1")) for name, value in additions]
-    copy.headers = type(headers)(kept + ours)
     return copy
 
 

@@ -48,8 +48,10 @@ def install(module: Any, patch: Patcher) -> None:
 
 def _sender(sessions: Any, *, mocked: bool = False) -> Callable[[Any, Gate], Any]:
     def make(original: Any, gate: Gate) -> Any:
+        get = CARRIED.get
+
         def send(self: Any, request: Any, **kwargs: Any) -> Any:
-            if gate.on and (CARRIED.get() is not None or made):
+            if gate.on and (get() is not None or made):
                 try:
                     if made or mocked or not _ends_in_http_client(self, sessions):
                         request = _with_headers(request)
@@ -62,6 +64,10 @@ def _sender(sessions: Any, *, mocked: bool = False) -> Callable[[Any, Gate], Any
     return make
 
 
+own_send: Any = None
+"""requests' own ``HTTPAdapter.send``, once it was seen."""
+
+
 def _ends_in_http_client(session: Any, sessions: Any) -> bool:
     """Whether the session has requests' own adapters only, and nobody has put a mock in their place."""
     own = sessions.HTTPAdapter
@@ -69,10 +75,18 @@ def _ends_in_http_client(session: Any, sessions: Any) -> bool:
         if type(adapter) is not own:
             return False
     return (
-        getattr(own.send, "__globals__", {}).get("__name__") == own.__module__
+        (own.send is own_send or _is_own(own))
         and type(session).get_adapter is sessions.Session.get_adapter
         and "http.client" not in _runtime.settings.disabled
     )
+
+
+def _is_own(adapter: Any) -> bool:
+    global own_send
+    if getattr(adapter.send, "__globals__", {}).get("__name__") != adapter.__module__:
+        return False
+    own_send = adapter.send
+    return True
 
 
 def _with_headers(request: Any) -> Any:
