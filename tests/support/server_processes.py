@@ -123,6 +123,10 @@ UVICORN = "-m uvicorn --fd FD APP "
 UWSGI = "import sys, pyuwsgi; sys.argv[1:] = '--http-socket fd://FD {} --need-app --die-on-term'.split(); pyuwsgi.run()"
 SOCK = "import socket; sock = socket.socket(fileno=FD); from support.server_service import wsgi; "
 
+ZTTP = {}
+if sys.version_info >= (3, 11):  # zttp needs that
+    ZTTP["uvicorn zttp"] = Process("uvicorn", UVICORN + "--http zttp --http2", app="asgi")
+
 PROCESSES = {
     "gunicorn sync": Process("gunicorn", GUNICORN + "sync", keeps=False),
     "gunicorn sync --preload": Process("gunicorn", GUNICORN_CODE.format("-k sync --preload"), keeps=False, code=True),
@@ -136,6 +140,7 @@ PROCESSES = {
         "uvicorn", "import sys; sys.argv[1:] = '--fd FD APP'.split(); import uvicorn; uvicorn.main()", app="asgi", code=True
     ),
     "uvicorn h11, wsproto": Process("uvicorn", UVICORN + "--http h11 --ws wsproto", app="asgi"),
+    **ZTTP,
     "uvicorn --workers": Process("uvicorn", UVICORN + "--workers 2", app="asgi"),
     "uvicorn --reload": Process("uvicorn", UVICORN + "--reload", app="asgi"),
     "uvicorn --interface wsgi": Process("uvicorn", UVICORN + "--interface wsgi"),

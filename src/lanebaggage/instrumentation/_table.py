@@ -92,6 +92,7 @@ TABLE: tuple[Library, ...] = (
         "uvicorn",
         "server",
         "uvicorn.protocols.http.h11_impl uvicorn.protocols.http.httptools_impl"
+        " uvicorn.protocols.http.zttp_impl uvicorn.protocols.http.zttp_h2_impl"
         " uvicorn.protocols.websockets.websockets_impl uvicorn.protocols.websockets.websockets_sansio_impl"
         " uvicorn.protocols.websockets.wsproto_impl uvicorn.middleware.wsgi",
         "servers.uvicorn",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _OWNERS = {
     "h11_impl": "RequestResponseCycle",
     "httptools_impl": "RequestResponseCycle",
+    "zttp_impl": "RequestResponseCycle",
+    "zttp_h2_impl": "RequestResponseCycle",
     "websockets_impl": "WebSocketProtocol",
     "websockets_sansio_impl": "WebSocketsSansIOProtocol",
     "wsproto_impl": "WSProtocol",
