@@ -46,7 +46,15 @@ TABLE: tuple[Library, ...] = (
         floor="4.2.0",
     ),
     Library("starlette", "server", "starlette.applications", "servers.starlette", distribution="starlette", floor="0.20.4"),
-    Library("fastapi", "server", "fastapi.applications", "servers.fastapi", distribution="fastapi", floor="0.83.0"),
+    Library(
+        "fastapi",
+        "server",
+        "fastapi.applications",
+        "servers.fastapi",
+        distribution="fastapi",
+        floor="0.83.0",
+        through="starlette",
+    ),
     Library(
         "aiohttp",
         "server",

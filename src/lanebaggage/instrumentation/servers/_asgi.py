@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ... import _runtime
-from ..._context import CARRIED, UNSET, reset
+from ..._context import CARRIED, UNSET
 from ._serve import ENTERED
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ def read(scope: Any) -> Carried | None:
 
 def call(original: Any, gate: Gate) -> Any:
     """A replacement for ``__call__(self, scope, receive, send)`` of an application class."""
-    enter, leave = CARRIED.set, CARRIED.reset
+    get, enter, leave = CARRIED.get, CARRIED.set, CARRIED.reset
 
     async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:
         if not gate.on:
             return await original(self, scope, receive, send)
         serve = original
         try:
-            carried = read(scope)
+            carried = UNSET if ENTERED in scope and get() is not UNSET else read(scope)
             if _runtime.answers is not None:
                 serve = _runtime.answers.asgi(original, scope, CARRIED.get() if carried is UNSET else carried)
         except Exception:
@@ -62,6 +62,8 @@ def call(original: Any, gate: Gate) -> Any:
 def running(original: Any, gate: Gate) -> Any:
     """A replacement for a server's method that runs the application, its first argument or its own, for ``self.scope``."""
 
+    enter, leave = CARRIED.set, CARRIED.reset
+
     async def run_asgi(self: Any, *args: Any) -> Any:
         if not gate.on:
             return await original(self, *args)
@@ -74,11 +76,14 @@ def running(original: Any, gate: Gate) -> Any:
             carried = UNSET
         if carried is UNSET:
             return await original(self, *args)
-        token = CARRIED.set(carried)
+        token = enter(carried)
         try:
             return await original(self, *args)
         finally:
-            reset(token)
+            try:
+                leave(token)
+            except (ValueError, RuntimeError):
+                pass
 
     return run_asgi
 

@@ -1,15 +1,12 @@
-"""FastAPI: ``FastAPI.__call__``, which overrides Starlette's and runs code of its own before it."""
+"""FastAPI: ``FastAPI.__call__`` ends in Starlette's, whose patch serves it: one entry less on the way of each request."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-
-from . import _asgi
 
 if TYPE_CHECKING:
     from .._patching import Patcher
 
 
 def install(applications: Any, patch: Patcher) -> None:
-    """Extract in ``FastAPI.__call__``."""
-    patch.method(applications.FastAPI, "__call__", _asgi.call)
+    """Nothing of its own: the patch of Starlette serves it."""
