@@ -39,13 +39,17 @@ def with_headers(existing_headers: Mapping[Any, Any] | None) -> dict[Any, Any] |
     if current is None:
         return None
     own = dict(existing_headers or {})
-    names = {text(name).lower(): name for name in own}
+    names = {(name if type(name) is str else text(name)).lower(): name for name in own}  # Celery's are two dozen
 
     def existing(name: str) -> str | None:
         return text(own[names[name]]) if name in names else None
 
     added = _runtime.wire.additions(current, existing)
-    return {**own, **{names.get(name, name): value for name, value in added}} if added else None
+    if not added:
+        return None
+    for name, value in added:
+        own[names.get(name, name)] = value
+    return own
 
 
 def with_pairs(existing_headers: Iterable[tuple[str, Any]] | None) -> list[tuple[str, Any]] | None:
@@ -75,10 +79,11 @@ def argument(args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name:
 def replaced(
     args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name: str, value: Any
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of a call with one of them replaced."""
+    """The arguments that a function was called with, one of them replaced."""
     if len(args) > position:
         return (*args[:position], value, *args[position + 1 :]), kwargs
-    return args, {**kwargs, name: value}
+    kwargs[name] = value
+    return args, kwargs
 
 
 # --- consumers that pull
