@@ -80,3 +80,14 @@ def test_nothing_of_ours_goes_where_nothing_is_carried() -> None:
         with lanebaggage.lane("s2"):
             assert pool.submit(lanebaggage.current_lane).result() == "s2"
         assert pool.submit(knows_jobs).result() is True
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="AnyIO's interpreters need Python 3.13")
+async def test_interpreter_of_anyio() -> None:
+    """A job for another interpreter of this process has the lane of whoever handed it over, and the next one has its own."""
+    import anyio.to_interpreter
+
+    lanebaggage.auto_instrument()
+    for lane in ("s2", None, "s3"):
+        with lanebaggage.lane(lane):
+            assert await anyio.to_interpreter.run_sync(lanebaggage.current_lane) == lane

@@ -133,6 +133,6 @@ for _name, _process in COMMANDS.items():
         _without["file"] = "ASGI has no file bodies"
     else:
         _without["websocket"] = "WSGI has no websockets"
-    if _process.distribution not in ("hypercorn", "granian") and _name != "uvicorn zttp":
-        _without["http2"] = "without TLS the server speaks HTTP/1 only"
+    if not _process.http2:
+        _without["http2"] = "run so, without TLS, the server speaks HTTP/1 only"
     PROCESSES.add(_name, _process, **_without)

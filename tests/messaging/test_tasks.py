@@ -248,6 +248,83 @@ def test_faststream_publishes_what_a_handler_returns(
     )
 
 
+@pytest.mark.parametrize("kind", [FastStreamRedis, FastStreamRabbit])
+def test_faststream_replies(kind: type[FastStreamRedis | FastStreamRabbit], request: pytest.FixtureRequest) -> None:
+    """The answer to a message is in its lane, wherever it asked for it."""
+    lanes: list[tuple[str, str | None]] = []
+
+    async def use(driver: Any) -> None:
+        exchange = driver.make()
+        done = asyncio.Event()
+
+        @exchange.subscriber(driver.queue + "-in")
+        async def first(body: str) -> str:
+            return body
+
+        @exchange.subscriber(driver.queue + "-out")
+        async def second(body: str) -> None:
+            lanes.append((body, lanebaggage.current_lane()))
+            if len(lanes) == 2:
+                done.set()
+
+        await exchange.start()
+        for lane in ("s2", None):
+            with lanebaggage.lane(lane):
+                await exchange.publish(str(lane), driver.queue + "-in", reply_to=driver.queue + "-out")
+        await asyncio.wait_for(done.wait(), SECONDS)
+        await exchange.stop()
+
+    driver = kind(request.getfixturevalue(kind.broker))
+    try:
+        driver.run(use(driver))
+    finally:
+        driver.close()
+    assert sorted(lanes) == [("None", None), ("s2", "s2")]
+
+
+@pytest.mark.parametrize("kind", [FastStreamRedis, FastStreamRabbit])
+def test_faststream_pulled(kind: type[FastStreamRedis | FastStreamRabbit], request: pytest.FixtureRequest) -> None:
+    """A subscriber without handlers hands a message's lane out until the next one is asked for, or it is stopped."""
+    lanes: list[tuple[str, str | None]] = []
+
+    async def use(driver: Any) -> None:
+        exchange = driver.make()
+        pulled = exchange.subscriber(**driver.where())
+        await exchange.start()
+
+        async def send(*sent: str | None) -> None:
+            for lane in sent:
+                with lanebaggage.lane(lane):
+                    await driver.exchange.publish(str(lane), **driver.where())
+
+        await send("s1", None)
+        for _ in range(2):
+            message = await pulled.get_one(timeout=SECONDS)
+            lanes.append((message.body.decode(), lanebaggage.current_lane()))
+        assert await pulled.get_one(timeout=0.05) is None
+        lanes.append(("in vain", lanebaggage.current_lane()))
+        await send("s2", None, "s3")
+        messages = pulled.__aiter__()
+        async for message in messages:
+            lanes.append((message.body.decode(), lanebaggage.current_lane()))
+            if message.body == b"s3":
+                break
+        await messages.aclose()
+        await pulled.stop()
+        lanes.append(("stopped", lanebaggage.current_lane()))
+        await exchange.stop()
+
+    driver = kind(request.getfixturevalue(kind.broker))
+    try:
+        driver.run(use(driver))
+    finally:
+        driver.close()
+    assert lanes == [
+        *(("s1", "s1"), ("None", None), ("in vain", None)),
+        *(("s2", "s2"), ("None", None), ("s3", "s3"), ("stopped", None)),
+    ]
+
+
 async def test_faststream_test_broker() -> None:
     """FastStream's in-memory test broker shows the lane as a real one would."""
     from faststream.redis import RedisBroker, TestRedisBroker

@@ -33,6 +33,8 @@ class Process:
     """Whether it keeps connections."""
     code: bool = False
     """Whether to run the code, which ``auto_instrument()`` goes before; otherwise the application calls it."""
+    http2: bool = False
+    """Whether it speaks HTTP/2 without TLS, too."""
 
     @contextmanager
     def running(self, directory: Path, downstream: int, **variables: str) -> Iterator[Served]:
@@ -45,7 +47,8 @@ class Process:
         environment |= {"DOWNSTREAM": str(downstream), "PYTHONPATH": TESTS, "PYTHONUNBUFFERED": "1", "HOME": str(directory)}
         environment |= variables
         environment["SWITCHED_ON"] = "before" if self.code else "by the application"
-        (directory / "gunicorn.conf.py").write_text("control_socket_disable = True\n")  # older versions have none
+        settings = ["control_socket_disable = True", 'http_protocols, http2_cleartext = "h2,h1", "both"'][: 1 + self.http2]
+        (directory / "gunicorn.conf.py").write_text("\n".join(settings))  # older versions ignore what they do not know
         log = directory / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -125,17 +128,18 @@ SOCK = "import socket; sock = socket.socket(fileno=FD); from support.server_serv
 
 ZTTP = {}
 if sys.version_info >= (3, 11):  # zttp needs that
-    ZTTP["uvicorn zttp"] = Process("uvicorn", UVICORN + "--http zttp --http2", app="asgi")
+    ZTTP["uvicorn zttp"] = Process("uvicorn", UVICORN + "--http zttp --http2", app="asgi", http2=True)
 
 PROCESSES = {
     "gunicorn sync": Process("gunicorn", GUNICORN + "sync", keeps=False),
     "gunicorn sync --preload": Process("gunicorn", GUNICORN_CODE.format("-k sync --preload"), keeps=False, code=True),
-    "gunicorn gthread": Process("gunicorn", GUNICORN_CODE.format("-k gthread --threads 2"), code=True),
+    "gunicorn gthread": Process("gunicorn", GUNICORN_CODE.format("-k gthread --threads 2"), code=True, http2=True),
     "gunicorn gthread --preload": Process("gunicorn", GUNICORN + "gthread --threads 2 --preload"),
-    "gunicorn gevent": Process("gunicorn", GUNICORN + "gevent"),
+    "gunicorn gevent": Process("gunicorn", GUNICORN + "gevent", http2=True),
     "gunicorn gevent --preload": Process("gunicorn", GUNICORN + "gevent --preload"),
     "gunicorn gevent_pywsgi": Process("gevent", GUNICORN + "gevent_pywsgi"),
-    "gunicorn asgi": Process("gunicorn", GUNICORN + "asgi", app="asgi"),
+    "gunicorn tornado": Process("gunicorn", GUNICORN + "tornado"),
+    "gunicorn asgi": Process("gunicorn", GUNICORN + "asgi", app="asgi", http2=True),
     "uvicorn": Process(
         "uvicorn", "import sys; sys.argv[1:] = '--fd FD APP'.split(); import uvicorn; uvicorn.main()", app="asgi", code=True
     ),
@@ -144,11 +148,11 @@ PROCESSES = {
     "uvicorn --workers": Process("uvicorn", UVICORN + "--workers 2", app="asgi"),
     "uvicorn --reload": Process("uvicorn", UVICORN + "--reload", app="asgi"),
     "uvicorn --interface wsgi": Process("uvicorn", UVICORN + "--interface wsgi"),
-    "hypercorn": Process("hypercorn", "-m hypercorn -b fd://FD APP", app="asgi"),
-    "hypercorn trio": Process("hypercorn", "-m hypercorn -k trio -b fd://FD APP", app="asgi"),
-    "hypercorn WSGI": Process("hypercorn", "-m hypercorn -b fd://FD wsgi:APP"),
-    "granian": Process("granian", "-m granian --uds UDS --interface asgi APP", app="asgi"),
-    "granian WSGI": Process("granian", "-m granian --uds UDS --interface wsgi APP"),
+    "hypercorn": Process("hypercorn", "-m hypercorn -b fd://FD APP", app="asgi", http2=True),
+    "hypercorn trio": Process("hypercorn", "-m hypercorn -k trio -b fd://FD APP", app="asgi", http2=True),
+    "hypercorn WSGI": Process("hypercorn", "-m hypercorn -b fd://FD wsgi:APP", http2=True),
+    "granian": Process("granian", "-m granian --uds UDS --interface asgi APP", app="asgi", http2=True),
+    "granian WSGI": Process("granian", "-m granian --uds UDS --interface wsgi APP", http2=True),
     "waitress": Process("waitress", SOCK + "import waitress; waitress.serve(wsgi, sockets=[sock])", code=True),
     "werkzeug": Process(
         "werkzeug",

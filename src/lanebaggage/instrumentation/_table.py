@@ -63,7 +63,14 @@ TABLE: tuple[Library, ...] = (
         distribution="aiohttp",
         floor="3.8.6",
     ),
-    Library("tornado", "server", "tornado.web tornado.httpserver", "servers.tornado", distribution="tornado", floor="6.1"),
+    Library(
+        "tornado",
+        "server",
+        "tornado.web tornado.httpserver tornado.wsgi",
+        "servers.tornado",
+        distribution="tornado",
+        floor="6.1",
+    ),
     Library("grpc", "server", "grpc._server grpc.aio._server", "servers.grpc", distribution="grpcio", floor="1.63.2"),
     Library("falcon", "server", "falcon.app falcon.asgi.app", "servers.falcon", distribution="falcon", floor="3.0.1"),
     Library("pyramid", "server", "pyramid.router", "servers.pyramid", distribution="pyramid", floor="1.10.8"),
@@ -257,7 +264,12 @@ TABLE: tuple[Library, ...] = (
         "faststream",
         "messaging",
         "faststream._internal.broker.pub_base faststream._internal.endpoint.publisher.usecase"
-        " faststream._internal.endpoint.subscriber.usecase faststream._internal.endpoint.subscriber.call_item",
+        " faststream._internal.endpoint.publisher.fake"
+        " faststream._internal.endpoint.subscriber.usecase faststream._internal.endpoint.subscriber.call_item"
+        " faststream.redis.subscriber.usecases.channel_subscriber faststream.redis.subscriber.usecases.list_subscriber"
+        " faststream.redis.subscriber.usecases.stream_subscriber faststream.confluent.subscriber.usecase"
+        " faststream.nats.subscriber.usecases.core_subscriber faststream.nats.subscriber.usecases.stream_basic"
+        " faststream.nats.subscriber.usecases.stream_pull_subscriber faststream.mqtt.subscriber.usecase",
         "messaging.faststream",
         distribution="faststream",
         floor="0.6.0",
@@ -281,7 +293,14 @@ TABLE: tuple[Library, ...] = (
         distribution="gevent",
         floor="21.12.0",
     ),
-    Library("anyio", "concurrency", "anyio.to_process", "concurrency.anyio", distribution="anyio", floor="3.7.1"),
+    Library(
+        "anyio",
+        "concurrency",
+        "anyio.to_process anyio.to_interpreter",
+        "concurrency.anyio",
+        distribution="anyio",
+        floor="3.7.1",
+    ),
     Library(
         "apscheduler",
         "concurrency",

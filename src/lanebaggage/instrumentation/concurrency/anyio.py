@@ -1,4 +1,7 @@
-"""AnyIO: ``to_process.run_sync`` carries the caller's lane; tasks and threads run in the caller's context anyway."""
+"""AnyIO: ``to_process.run_sync`` and ``to_interpreter.run_sync`` carry the caller's lane.
+
+Tasks and threads run in the caller's context anyway.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ if TYPE_CHECKING:
     from .._patching import Gate, Patcher
 
 
-def install(to_process: Any, patch: Patcher) -> None:
-    """Carry in ``to_process.run_sync``."""
-    patch.method(to_process, "run_sync", _run_sync)
+def install(module: Any, patch: Patcher) -> None:
+    """Carry in ``run_sync``, which pickles its function for another process or interpreter."""
+    patch.method(module, "run_sync", _run_sync)
 
 
 def _run_sync(original: Any, gate: Gate) -> Any:

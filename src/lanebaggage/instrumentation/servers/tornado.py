@@ -2,7 +2,7 @@
 
 ``execute`` starts the handler's task, which copies the context: the handler, its ``initialize`` and a websocket's messages
 have the lane. Streamed request bodies and a client's disconnect reach the handler outside of that task, so those calls
-enter the lane themselves.
+enter the lane themselves. The environ that ``WSGIContainer`` makes is marked: its application enters no lane again.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 
 def install(module: Any, patch: Patcher) -> None:
-    """Extract in the delegates that a request's connection calls."""
+    """Extract in the delegates that a request's connection calls; mark in ``WSGIContainer.environ``."""
     if module.__name__ == "tornado.httpserver":
         patch.method(module._CallableAdapter, "finish", _serve.serving(_carried))
+        return
+    if module.__name__ == "tornado.wsgi":
+        patch.method(module.WSGIContainer, "environ", _serve.marking(lambda environ: environ))
         return
     patch.method(module._HandlerDelegate, "execute", _execute)
     patch.method(module._HandlerDelegate, "data_received", _data_received)
