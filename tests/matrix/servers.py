@@ -116,7 +116,7 @@ SERVERS.add(
 
 PROCESSES = Role(
     "processes",
-    "Server processes, given a bare WSGI or ASGI callable",
+    "Server processes, given a bare WSGI, ASGI or RSGI callable",
     {
         "bare": "with a lane, without, with another: on one connection where it is kept",
         "stream": "body made while it is sent",
@@ -131,6 +131,8 @@ for _name, _process in COMMANDS.items():
     _without = {}
     if _process.app == "asgi":
         _without["file"] = "ASGI has no file bodies"
+    elif _process.app == "rsgi":
+        _without["framework"] = "no framework that is supported speaks RSGI"
     else:
         _without["websocket"] = "WSGI has no websockets"
     if not _process.http2:

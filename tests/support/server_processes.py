@@ -152,6 +152,7 @@ PROCESSES = {
     "hypercorn trio": Process("hypercorn", "-m hypercorn -k trio -b fd://FD APP", app="asgi", http2=True),
     "hypercorn WSGI": Process("hypercorn", "-m hypercorn -b fd://FD wsgi:APP", http2=True),
     "granian": Process("granian", "-m granian --uds UDS --interface asgi APP", app="asgi", http2=True),
+    "granian RSGI": Process("granian", "-m granian --uds UDS --interface rsgi APP", app="rsgi", http2=True),
     "granian WSGI": Process("granian", "-m granian --uds UDS --interface wsgi APP", http2=True),
     "waitress": Process("waitress", SOCK + "import waitress; waitress.serve(wsgi, sockets=[sock])", code=True),
     "werkzeug": Process(

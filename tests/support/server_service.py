@@ -1,4 +1,4 @@
-"""The service that server processes run: a bare WSGI and a bare ASGI callable, with a framework's application inside.
+"""The service that server processes run: bare WSGI, ASGI and RSGI callables, a framework's application inside of the first two.
 
 Everything calls DOWNSTREAM, which records what it gets; nothing here forwards a header.
 """
@@ -84,3 +84,18 @@ async def asgi(scope: Any, receive: Any, send: Any) -> None:
         for body in bodies:
             await send({"type": "http.response.body", "body": body, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+
+
+async def rsgi(scope: Any, protocol: Any) -> None:
+    if scope.proto == "ws":
+        socket = await protocol.accept()
+        while (await socket.receive()).kind:  # 0 for its end
+            await socket.send_str(call("websocket").decode())
+    elif scope.path == "/file":
+        protocol.response_file(200, [], __file__)
+    elif scope.path == "/stream":
+        body = protocol.response_stream(200, [])
+        for chunk in chunks():
+            await body.send_bytes(chunk)
+    else:
+        protocol.response_bytes(200, [], call("bare"))
