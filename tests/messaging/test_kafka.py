@@ -84,6 +84,24 @@ def test_confluent_consumes_one(confluent: Confluent) -> None:
     assert lanebaggage.current_lane() is None
 
 
+def test_confluent_share_consumer(confluent: Confluent) -> None:
+    """A share consumer's batch is not in the lane of the message that another consumer handed out before."""
+    from confluent_kafka import ShareConsumer
+
+    sharing = ShareConsumer({"bootstrap.servers": str(confluent.address), "group.id": confluent.queue, "log_level": 0})
+    with closing(sharing), lanebaggage.lane("s2"):
+        confluent.send("message")
+        sharing.subscribe([confluent.queue])
+        while not len(batch := sharing.poll(0.5)):
+            confluent.send("message")  # a share group begins with what is sent after it was joined
+        with lanebaggage.lane(None):
+            assert next(iter(batch)).headers() == [HEADER]
+            assert confluent.consumer.poll(SECONDS).headers() == [HEADER]
+            assert lanebaggage.current_lane() == "s2"
+            sharing.poll(0)
+            assert lanebaggage.current_lane() is None
+
+
 def test_confluent_context_manager(kafka: Address) -> None:
     """Leaving ``with Consumer(...)`` closes the consumer, and its last message's lane."""
     lanebaggage.auto_instrument()

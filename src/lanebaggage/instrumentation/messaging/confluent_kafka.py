@@ -1,7 +1,8 @@
 """confluent-kafka: ``Producer.produce`` injects; ``Consumer.poll`` hands out its message's lane, ``AIOConsumer.poll`` too.
 
 Both are classes of a C extension. ``consume`` returns a batch, so that it makes no lane current unless one message at most
-was asked for, which is its default. ``produce_batch`` cannot carry headers (librdkafka), nor can ``AIOProducer``.
+was asked for, which is its default; ``ShareConsumer.poll`` always returns one. ``produce_batch`` cannot carry headers
+(librdkafka), nor can ``AIOProducer``.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ def install(module: Any, patch: Patcher) -> None:
     patch.method(consumer, "close", _messages.closes)
     if "__exit__" in vars(module.Consumer):
         patch.method(consumer, "__exit__", _messages.closes)
+    if hasattr(module, "ShareConsumer"):
+        patch.method(opened(module.ShareConsumer), "poll", _messages.pulls(lambda _: _messages.NO_MESSAGE))
 
 
 def _produce(original: Any, gate: Gate) -> Any:
