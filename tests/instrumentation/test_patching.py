@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -26,6 +28,9 @@ class Library(Base):
         """Doc."""
         return f"method {value}"
 
+    async def later(self) -> str:
+        return "later"
+
     @classmethod
     def by_class(cls) -> str:
         return cls.__name__
@@ -46,6 +51,20 @@ def loud(original: Any, gate: Gate) -> Any:
 def loud_proxy(gate: Gate) -> Any:
     def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         return f"{wrapped(*args, **kwargs)}!"
+
+    return wrapper
+
+
+def handed_on(original: Any, gate: Gate) -> Any:
+    def replacement(*args: Any, **kwargs: Any) -> Any:
+        return original(*args, **kwargs)
+
+    return replacement
+
+
+def handed_on_proxy(gate: Gate) -> Any:
+    def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        return wrapped(*args, **kwargs)
 
     return wrapper
 
@@ -86,6 +105,18 @@ def test_a_replacement_looks_like_the_original(snapshot: Any, form: str) -> None
     getattr(Patcher("library"), form)(Library, "method", loud if form == "method" else loud_proxy)
     assert (Library.method.__name__, Library.method.__doc__) == ("method", "Doc.")
     assert inspect.signature(Library.method) == inspect.signature(original)
+
+
+@pytest.mark.parametrize("form", ["method", "wrap"])
+def test_a_replacement_of_a_coroutine_function_is_mocked_as_one(snapshot: Any, form: str) -> None:
+    """A replacement may hand on the original's coroutine; ``autospec`` gives a mock that is awaited all the same."""
+    getattr(Patcher("library"), form)(Library, "later", handed_on if form == "method" else handed_on_proxy)
+    assert asyncio.run(Library().later()) == "later"
+    with mock.patch.object(Library(), "later", autospec=True, return_value="mocked") as later:
+        assert asyncio.run(later()) == "mocked"
+    getattr(Patcher("library"), form)(Library, "method", loud if form == "method" else loud_proxy)
+    with mock.patch.object(Library(), "method", autospec=True, return_value="mocked") as method:
+        assert method() == "mocked"
 
 
 def test_patching_twice_patches_once(snapshot: Any) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     C = TypeVar("C", bound=Callable[..., Any])
 
 _MISSING: Any = object()
+_CO_COROUTINE = 0x80
+"""``inspect.CO_COROUTINE``."""
 
 
 class Gate:
@@ -176,7 +178,27 @@ def dressed(replacement: C, original: Any) -> C:
             continue
     vars(replacement).update(getattr(original, "__dict__", {}))
     replacement.__wrapped__ = original  # type: ignore[attr-defined] # inspect.signature follows it
+    if _is_async(original) and not _is_async(replacement):
+        _marked_async(replacement)
     return replacement
+
+
+def _is_async(function: Any) -> bool:
+    """Whether it is an ``async def``; without ``inspect``, which start-up does not import."""
+    code = getattr(function, "__code__", None)
+    return code is not None and bool(code.co_flags & _CO_COROUTINE)
+
+
+def _marked_async(function: Any) -> None:
+    """Mark a function that hands on a coroutine, so that a mock with its specification can be awaited."""
+    if sys.version_info >= (3, 12):
+        from inspect import markcoroutinefunction
+
+        markcoroutinefunction(function)
+    else:
+        from asyncio import coroutines
+
+        function._is_coroutine = coroutines._is_coroutine  # type: ignore[attr-defined] # what asyncio and mocks ask for
 
 
 def undo_all() -> None:
