@@ -15,19 +15,20 @@ from ... import _runtime
 from ..._answers import report
 from ..._context import CARRIED, reset
 from ..concurrency import _jobs
-from . import _serve
+from . import _serve, _wsgi
 
 if TYPE_CHECKING:
     from .._patching import Gate, Patcher
 
 
 def install(module: Any, patch: Patcher) -> None:
-    """Extract in the delegates that a request's connection calls; mark in ``WSGIContainer.environ``."""
+    """Extract in the delegates that a request's connection calls; mark, and add to answers, in ``WSGIContainer``."""
     if module.__name__ == "tornado.httpserver":
         patch.method(module._CallableAdapter, "finish", _serve.serving(_carried))
         return
     if module.__name__ == "tornado.wsgi":
         patch.method(module.WSGIContainer, "environ", _serve.marking(lambda environ: environ))
+        patch.method(module.WSGIContainer, "__call__", _container)
         return
     patch.method(module._HandlerDelegate, "execute", _execute)
     patch.method(module._HandlerDelegate, "data_received", _data_received)
@@ -85,6 +86,15 @@ def _flush(original: Any, gate: Gate) -> Any:
         return original(self, *args, **kwargs)
 
     return flush
+
+
+def _container(original: Any, gate: Gate) -> Any:
+    def __call__(self: Any, request: Any) -> Any:
+        if gate.on and _runtime.answers is not None:
+            _serve.answering(self, "wsgi_application", _wsgi.application, gate)
+        return original(self, request)
+
+    return __call__
 
 
 def _data_received(original: Any, gate: Gate) -> Any:
