@@ -9,7 +9,6 @@ A version without that method is patched at its transports.
 from __future__ import annotations
 
 from functools import partial
-from operator import attrgetter
 from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -42,15 +41,15 @@ def install(client: Any, patch: Patcher) -> None:
 def _finder(own: Any, name: str, known: bool) -> Callable[[Any, Gate], Any]:
     def make(original: Any, gate: Gate) -> Any:
         get = CARRIED.get
-        handle = attrgetter(name)
-        own_handle = handle(own) if _is_plain(handle(own), own) else None
+        found = getattr(own, name)
+        own_handle = found if _is_plain(found, own) else None
 
         def _transport_for_url(self: Any, url: Any) -> Any:
             transport = original(self, url)
             if not gate.on or (current := get()) is None:
                 return transport
-            if type(transport) is own and handle(own) is own_handle:
-                below = getattr(handle(type(transport._pool)), httpcore.GATE, None)
+            if type(transport) is own and getattr(own, name, None) is own_handle:
+                below = getattr(getattr(type(getattr(transport, "_pool", None)), name, None), httpcore.GATE, None)
                 if below is not None and below.on:
                     return transport
             return _Through(transport, current if known else None, gate)
