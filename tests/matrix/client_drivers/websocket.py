@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from .base import AsyncDriver, Driver, Reply
@@ -82,8 +83,12 @@ class Websockets(AsyncDriver):
 
     def retry(self, url: str) -> None:
         async def call() -> None:
-            at_once = {"process_exception": lambda error: None, "reconnect_delays": lambda: iter([0] * 5)}
-            async for socket in self.connect(url, **at_once):
+            options: dict[str, Any] = {"process_exception": lambda error: None}
+            if (
+                "reconnect_delays" in signature(self.connect).parameters
+            ):  # since 17; before, the first is of 5 s at most
+                options["reconnect_delays"] = lambda: iter([0] * 5)
+            async for socket in self.connect(url, **options):
                 await socket.close()
                 break
 
