@@ -61,7 +61,6 @@ def call(original: Any, gate: Gate) -> Any:
 
 def running(original: Any, gate: Gate) -> Any:
     """A replacement for a server's method that runs the application, its first argument or its own, for ``self.scope``."""
-
     enter, leave = CARRIED.set, CARRIED.reset
 
     async def run_asgi(self: Any, *args: Any) -> Any:
