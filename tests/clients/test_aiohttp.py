@@ -51,16 +51,16 @@ async def test_request_info_shows_what_was_sent(server: Recorder, session: aioht
 async def test_a_middleware_sends_one_request_in_several_lanes(server: Recorder, session: aiohttp.ClientSession) -> None:
     """A request object that a middleware sends again is decided anew, the caller's own baggage included."""
 
-    async def thrice(request: Any, handler: Any) -> Any:
-        for name in ("s2", "s3"):
+    async def again_and_again(request: Any, handler: Any) -> Any:
+        for name in ("s2", "s3", None):
             with lanebaggage.lane(name):
                 (await handler(request)).release()
         return await handler(request)
 
     lanebaggage.auto_instrument(trace_header="baggage")
-    await get(session, server.url(), headers={"Baggage": "a=1"}, middlewares=(thrice,))
-    assert server.values() == [["s2"], ["s3"], []]
-    assert server.values("baggage") == [[f"a=1,{HEADER}=s2"], [f"a=1,{HEADER}=s3"], ["a=1"]]
+    await get(session, server.url(), headers={"Baggage": "a=1"}, middlewares=(again_and_again,))
+    assert server.values() == [["s2"], ["s3"], [], []]
+    assert server.values("baggage") == [[f"a=1,{HEADER}=s2"], [f"a=1,{HEADER}=s3"], ["a=1"], ["a=1"]]
 
 
 async def test_a_middleware_signs_the_request(server: Recorder, session: aiohttp.ClientSession) -> None:

@@ -46,7 +46,9 @@ def _send(original: Any, gate: Gate) -> Any:
     def send(self: Any, *args: Any, **kwargs: Any) -> Any:  # hands on the original's coroutine: one around it would be felt
         if gate.on and ((current := get()) is not None or made):
             try:
-                if current is None or not _added(self, current):
+                if current is None:
+                    _restore(self.headers)
+                elif not _added(self, current):
                     _decide(self)
             except Exception:
                 gate.failed()
@@ -83,14 +85,18 @@ def _added(request: Any, current: Carried) -> bool:
     return True
 
 
+def _restore(headers: Any) -> None:
+    """Put back what the request had of its own where it has values that were added."""
+    for name in made:
+        if type(value := headers.get(name)) is Ours:
+            headers.popall(name)
+            for own in getattr(value, "own", ()):
+                headers.add(name, own)
+
+
 def _decide(request: Any) -> None:
     headers = request.headers
-    for name in made:
-        if type(headers.get(name)) is Ours:
-            own = getattr(headers[name], "own", ())
-            headers.popall(name)
-            for value in own:
-                headers.add(name, value)
+    _restore(headers)
     if request.method == "CONNECT":
         return
     url = request.url
