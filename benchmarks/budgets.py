@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SERVERS = ("wsgi", "asgi")
-CLIENTS = ("http.client", "urllib3", "requests", "httpx", "httpx-async", "aiohttp")
+CLIENTS = ("http.client", "urllib3", "requests", "httpx", "httpx-async", "httpx-mock", "aiohttp")
 
 BUDGETS: dict[str, float] = {
     **dict.fromkeys(SERVERS, 2),

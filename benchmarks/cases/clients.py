@@ -132,13 +132,16 @@ HTTP = (
     ("aiohttp", aiohttp, ("aiohttp_client:AioHttpClientInstrumentor",), ("aiohttp",)),
 )
 
+WORDS = {"httpx-mock": "httpx, a mock for a transport"}
+
 for name, make, opentelemetry, ddtrace in HTTP:
+    what = WORDS.get(name, name)
     libraries = {"opentelemetry": opentelemetry, "ddtrace": ddtrace}
     missing = () if opentelemetry else ("none", "floor", "lanebaggage", "ddtrace", "sentry")
-    add(Case(name, name, "client", make, **libraries, only=missing))
-    add(Case(f"{name}-nothing", f"{name}, nothing to carry", "client", make, "nothing", **libraries, only=missing))
+    add(Case(name, what, "client", make, **libraries, only=missing))
+    add(Case(f"{name}-nothing", f"{what}, nothing to carry", "client", make, "nothing", **libraries, only=missing))
     for count in (0, 10, 60) if name == "http.client" else (10,):
-        words = f"{name}, baggage, {count} foreign members" if count else f"{name}, baggage, ours only"
+        words = f"{what}, baggage, {count} foreign members" if count else f"{what}, baggage, ours only"
         add(Case(f"{name}-baggage-{count}", words, "client", make, f"baggage-{count}", **libraries, only=missing))
 
 add(
