@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 
 from .client_drivers.aiohttp import Aiohttp
 from .client_drivers.blocking import Requests, Urllib3
@@ -180,6 +181,9 @@ SOCKETS = {
     "http2": HTTP1,
     "signed": NOT_SIGNED,
 }
+SYNC_SOCKETS = SOCKETS | {"cancellation": SYNC, "loop_in_thread": SYNC, "retries": NO_RETRY}
+if int(version("websockets").partition(".")[0]) < 17:  # Python 3.10's
+    SYNC_SOCKETS |= dict.fromkeys(("redirect_same", "redirect_allowed", "redirect_stranger"), ONE)
 CLIENTS.add("websockets (asyncio)", Websockets, **SOCKETS)
-CLIENTS.add("websockets (sync)", WebsocketsSync, cancellation=SYNC, loop_in_thread=SYNC, retries=NO_RETRY, **SOCKETS)
+CLIENTS.add("websockets (sync)", WebsocketsSync, **SYNC_SOCKETS)
 CLIENTS.add("websockets (legacy)", WebsocketsLegacy, retries=NO_RETRY, proxy_connect=NO_PROXY, **SOCKETS)
