@@ -84,9 +84,7 @@ class Websockets(AsyncDriver):
     def retry(self, url: str) -> None:
         async def call() -> None:
             options: dict[str, Any] = {"process_exception": lambda error: None}
-            if (
-                "reconnect_delays" in signature(self.connect).parameters
-            ):  # since 17; before, the first is of 5 s at most
+            if "reconnect_delays" in signature(self.connect).parameters:  # since 17; before, the first is of 5 s at most
                 options["reconnect_delays"] = lambda: iter([0] * 5)
             async for socket in self.connect(url, **options):
                 await socket.close()
