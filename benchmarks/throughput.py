@@ -61,26 +61,36 @@ def measure(*, quick: bool) -> Grid:
         raise RuntimeError("wrk is needed: apt-get install wrk")
     grid = Grid(("service", "launcher", "requests a second", "against without", "processor time", "against without"))
     for service in SERVICES:
-        for launcher, figures in of_service(service, 2 if quick else 7).items():
+        for launcher, figures in of_service(service, 2, 1 if quick else 4).items():
             ratios = (f"{(figures[name] - 1) * 100:+.1f} %" for name in ("rate_ratio", "cpu_ratio"))
             rate_ratio, cpu_ratio = ratios if launcher != "none" else ("", "")
             grid.rows.append((service, launcher, f"{figures['rate']:,}", rate_ratio, f"{figures['cpu_us']:.0f} us", cpu_ratio))
     return grid
 
 
-def of_service(service: str, rounds: int) -> dict[str, dict[str, float]]:
-    """Requests per second and processor time by launcher, and the ratios to the service as it is, paired by round."""
+def of_service(service: str, rounds: int, generations: int) -> dict[str, dict[str, float]]:
+    """Requests per second and processor time by launcher, and the ratios to the service as it is, paired by round.
+
+    :param rounds: of each generation of servers, which are started anew, another one first, since one process is faster than
+        its twin.
+    """
     launchers: dict[str, list[str]] = {"none": [], **LAUNCHERS}
-    with ExitStack() as running:
-        servers = {name: running.enter_context(_served(launcher, SERVICES[service])) for name, launcher in launchers.items()}
-        for server in servers.values():
-            server.load(1)
-        measured: dict[str, list[tuple[float, float]]] = {name: [] for name in servers}
-        for number in range(rounds):
-            names = list(servers)
-            at = number % len(names)
-            for name in [*names[at:], *names[:at]]:
-                measured[name].append(servers[name].load(SECONDS))
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in launchers}
+    for generation in range(generations):
+        order = list(launchers)
+        first = generation % len(order)
+        with ExitStack() as running:
+            servers = {
+                name: running.enter_context(_served(launchers[name], SERVICES[service]))
+                for name in [*order[first:], *order[:first]]
+            }
+            for server in servers.values():
+                server.load(1)
+            for number in range(rounds):
+                names = list(servers)
+                at = number % len(names)
+                for name in [*names[at:], *names[:at]]:
+                    measured[name].append(servers[name].load(SECONDS))
     result = {}
     for name, values in measured.items():
         rates, processor = zip(*values, strict=True)
