@@ -102,10 +102,12 @@ def machine() -> str:
 
 
 def write_cases(results: Results, where: str, rounds: int) -> None:
-    """Write the tables of the cases and the picture."""
-    said = f"{where} {rounds} rounds of each case and configuration."
-    write("machine", [said])
-    write("budgets", within_budget(results).markdown())
+    """Write the tables of the cases, and the picture, that these results fill."""
+    if results.keys() >= BUDGETS.keys():
+        write("budgets", within_budget(results).markdown())
+    if not all(results.get(name, {}).keys() >= set(case.only or CONFIGS) for name, case in CASES.items()):
+        return
+    write("machine", [f"{where} {rounds} rounds of each case and configuration."])
     write("added", added(results).markdown())
     write("every", every(results).markdown())
     PICTURE.write_text(picture.drawn(results), encoding="utf-8")
