@@ -28,7 +28,7 @@ class _Finder:
     def __init__(self) -> None:
         self.waiting: dict[str, list[Callback]] = {}
         self.unfinished: set[str] = set()
-        self.appearing: set[str] = set()
+        self.appearing: tuple[str, ...] = ()  # replaced, never changed: any thread may import
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -56,9 +56,8 @@ class _Finder:
 
     def look_again(self) -> None:
         """Call back for modules that another thread, or a caller further up, was still importing."""
-        for name in [name for name in self.appearing if name in sys.modules]:
-            self.appearing.discard(name)
-            self.unfinished.add(name)
+        self.unfinished.update(name for name in self.appearing if name in sys.modules)
+        self.appearing = tuple(name for name in self.appearing if name not in self.unfinished)
         for name in tuple(self.unfinished):
             module = sys.modules.get(name)
             if module is None or not _unfinished(module):
@@ -100,8 +99,8 @@ def when_imported(name: str, callback: Callback) -> None:
         sys.meta_path.insert(0, _finder)
     module = sys.modules.get(name)
     if module is None:
-        if name in APPEARING:
-            _finder.appearing.add(name)
+        if name in APPEARING and name not in _finder.appearing:
+            _finder.appearing += (name,)
     elif _unfinished(module):
         _finder.unfinished.add(name)
     else:
@@ -112,7 +111,7 @@ def stop_waiting() -> None:
     """Forget every callback and leave ``sys.meta_path`` as it was."""
     _finder.waiting.clear()
     _finder.unfinished.clear()
-    _finder.appearing.clear()
+    _finder.appearing = ()
     if _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
 

@@ -62,7 +62,7 @@ def _added(request: Any, current: Carried) -> bool:
     pairs = current.headers
     headers = request.headers
     url = request.url
-    host = url.raw_host
+    host = url.raw_host or ""
     policy = _runtime.policy
     if (
         not pairs
@@ -87,7 +87,7 @@ def _added(request: Any, current: Carried) -> bool:
 
 def _restore(headers: Any) -> None:
     """Put back what the request had of its own where it has values that were added."""
-    for name in made:
+    for name in tuple(made):  # which another thread may add to
         if type(value := headers.get(name)) is Ours:
             headers.popall(name)
             for own in getattr(value, "own", ()):
