@@ -238,11 +238,8 @@ def test_faststream_publishes_what_a_handler_returns(
         await asyncio.wait_for(done.wait(), SECONDS)
         await exchange.stop()
 
-    driver = kind(request.getfixturevalue(kind.broker))
-    try:
+    with closing(kind(request.getfixturevalue(kind.broker))) as driver:
         driver.run(use(driver))
-    finally:
-        driver.close()
     assert sorted(lanes, key=str) == sorted(
         [*[("middleware", lane) for lane in ("s2", "s2", None, None)], ("with", "s2"), ("without", None)], key=str
     )
@@ -274,11 +271,8 @@ def test_faststream_replies(kind: type[FastStreamRedis | FastStreamRabbit], requ
         await asyncio.wait_for(done.wait(), SECONDS)
         await exchange.stop()
 
-    driver = kind(request.getfixturevalue(kind.broker))
-    try:
+    with closing(kind(request.getfixturevalue(kind.broker))) as driver:
         driver.run(use(driver))
-    finally:
-        driver.close()
     assert sorted(lanes) == [("None", None), ("s2", "s2")]
 
 
@@ -314,11 +308,8 @@ def test_faststream_pulled(kind: type[FastStreamRedis | FastStreamRabbit], reque
         lanes.append(("stopped", lanebaggage.current_lane()))
         await exchange.stop()
 
-    driver = kind(request.getfixturevalue(kind.broker))
-    try:
+    with closing(kind(request.getfixturevalue(kind.broker))) as driver:
         driver.run(use(driver))
-    finally:
-        driver.close()
     assert lanes == [
         *(("s1", "s1"), ("None", None), ("in vain", None)),
         *(("s2", "s2"), ("None", None), ("s3", "s3"), ("stopped", None)),
