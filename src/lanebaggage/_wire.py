@@ -41,22 +41,38 @@ def is_lane(value: str) -> bool:
     return 0 < len(value) <= MAX_LANE and not value.strip(_LANE_CHARACTERS)
 
 
+class Added(str):
+    """A header's value that was added to an object of the client's own, where the next hop may find and must replace it."""
+
+    __slots__ = ("own",)
+
+    own: Any
+    """What the request had of its own (baggage), in the client's form; absent or None for nothing."""
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
 class Carried:
     """What one request carries: its lane, and the headers that go onto every request made meanwhile.
 
     Never changed after creation; shared between threads and tasks.
     """
 
-    __slots__ = ("headers", "lane", "lines", "raw", "stale", "telling")
+    __slots__ = ("added", "headers", "lane", "lines", "raw", "stale", "tail", "telling")
 
     lane: str | None
     headers: tuple[tuple[str, str], ...]
     """Lower-case names and their values, each name once."""
+    added: tuple[tuple[str, Added], ...]
+    """The same with values that are known again; made at first use."""
     raw: tuple[tuple[bytes, bytes], ...]
     """The same as bytes; made at first use, since not every client wants them."""
     lines: tuple[tuple[str, ...], tuple[bytes, ...]]
     """The same as lines of HTTP/1, after what such lines begin with, line break included; made at first use. Empty where
     adding lines is not all that there is to do, since a lane is stale."""
+    tail: bytes
+    """The same as the end of an HTTP/1 head, empty line included; made at first use."""
     telling: frozenset[bytes]
     """Names of headers in whose presence adding them is not all that there is to do: the same, and a signature's."""
     stale: tuple[str, ...]
@@ -71,11 +87,17 @@ class Carried:
         if name == "raw":
             self.raw = raw = tuple((name.encode("ascii"), value.encode("latin-1")) for name, value in self.headers)
             return raw
+        if name == "added":
+            self.added = added = tuple((name, Added(value)) for name, value in self.headers)
+            return added
         if name == "lines":
             pairs = () if self.stale else self.headers
             begins = tuple(f"\r\n{name}:" for name, _ in pairs)
             self.lines = lines = (begins, tuple(f"{name}: {value}".encode("latin-1") for name, value in pairs))
             return lines
+        if name == "tail":
+            self.tail = tail = b"".join(name + b": " + value + b"\r\n" for name, value in self.raw) + b"\r\n"
+            return tail
         if name == "telling":
             self.telling = telling = frozenset([b"authorization", *(name for name, _ in self.raw)])
             return telling

@@ -219,6 +219,27 @@ def test_httpcore_patched_over(server: Recorder, monkeypatch: pytest.MonkeyPatch
     assert server.values() == [["s2"], ["s3"]]
 
 
+@pytest.mark.parametrize("first", ["mock", "lanebaggage"])
+def test_a_mock_in_the_place_of_a_pool(monkeypatch: pytest.MonkeyPatch, server: Recorder, first: str) -> None:
+    """What stands for httpcore's pool gets the headers, whichever came first; when it has gone, the pool does."""
+    seen: list[Any] = []
+
+    def handle_request(_pool: Any, request: Any) -> httpcore.Response:
+        seen.append(dict(request.headers).get(b"x-asm-prefer-tag"))
+        return httpcore.Response(200)
+
+    if first == "lanebaggage":
+        lanebaggage.auto_instrument()
+    with lanebaggage.lane("s2"), httpx.Client() as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(httpcore.ConnectionPool, "handle_request", handle_request)
+            lanebaggage.auto_instrument()
+            client.get(server.url())
+        client.get(server.url())
+    assert seen == [b"s2"]
+    assert server.values() == [["s2"]]
+
+
 def test_requests_of_httpcore(server: Recorder) -> None:
     """A request of httpcore's own users stays as it was, and may be sent again."""
     lanebaggage.auto_instrument()

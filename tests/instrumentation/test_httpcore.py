@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 HEADER = "x-asm-prefer-tag"
+SIGNATURE = "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host;x-amz-date, Signature=0"
 CORES = [httpcore]
 if sys.version_info >= (3, 11):
     import httpcore2
@@ -104,3 +105,117 @@ def test_a_refusal_counts_once(recorder: Recorder) -> None:
         httpx.get(recorder.url(host=STRANGER))
     assert lanebaggage.stats()["refused_host"] == before + 1
     assert recorder.values() == [[]]
+
+
+TARGETS = [
+    (b"/", ["s2"]),
+    (b"*", ["s2"]),
+    (b"http://mockb.default.svc/", ["s2"]),
+    (b"http://" + STRANGER.encode() + b"/", []),
+    (b"mockb:443", []),
+]
+"""Of requests to an allowed address; as a proxy gets them, ``CONNECT``'s among them."""
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize(("target", "expected"), TARGETS)
+def test_the_host_is_that_of_the_target(
+    recorder: Recorder, core: Any, asynchronous: bool, target: bytes, expected: list[str]
+) -> None:
+    """An absolute target names the host; what has none and is no path is a proxy's, and gets nothing."""
+    lanebaggage.auto_instrument()
+    headers = [("Host", "mockb")]
+    with lanebaggage.lane("s2"):
+        send(core, asynchronous, core.Request("GET", recorder.url(), headers=headers, extensions={"target": target}))
+    assert recorder.values() == [expected]
+
+
+OWN = [
+    ([("X-Asm-Prefer-Tag", "mine")], ["mine"]),
+    ([("Authorization", "Bearer t")], ["s2"]),
+    ([("Authorization", SIGNATURE)], []),
+]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize(("own", "expected"), OWN, ids=["header", "bearer", "signed"])
+def test_headers_of_the_request(
+    recorder: Recorder, core: Any, asynchronous: bool, own: list[tuple[str, str]], expected: list[str]
+) -> None:
+    """The user's own header stays, in any case; a token is sent along; a signature covers what is sent."""
+    lanebaggage.auto_instrument()
+    request = core.Request("POST", recorder.url(), headers=[("Host", "mockb"), ("Content-Length", "3"), *own], content=b"abc")
+    with lanebaggage.lane("s2"):
+        send(core, asynchronous, request)
+    assert recorder.values() == [expected]
+    assert recorder.requests[0].body == b"abc"
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("core", CORES)
+def test_what_httpcore_refuses_is_refused_as_before(recorder: Recorder, core: Any, asynchronous: bool) -> None:
+    """A request that is not HTTP raises httpcore's own error, and the next one on the pool is served."""
+    lanebaggage.auto_instrument()
+    bad = [core.Request("GET", recorder.url(), headers=headers) for headers in ([("Host", "a\nb")], [], [("Host", "a")] * 2)]
+    good = core.Request("GET", recorder.url(), headers=[("Host", "mockb")])
+    with lanebaggage.lane("s2"):
+        for request in bad:
+            with pytest.raises(core.LocalProtocolError):
+                send(core, asynchronous, request)
+        send(core, asynchronous, good)
+    assert recorder.values() == [["s2"]]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("method", ["_send_event", "_send_request_headers"])
+def test_a_version_that_is_not_known(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, core: Any, asynchronous: bool, method: str
+) -> None:
+    """Where connections send in another way, or somebody patched them, the pools are patched; undo and all again."""
+    half = core._async if asynchronous else core._sync
+    connection = getattr(half.http11, "AsyncHTTP11Connection" if asynchronous else "HTTP11Connection")
+    pool = getattr(half.connection_pool, "AsyncConnectionPool" if asynchronous else "ConnectionPool")
+    handle = "handle_async_request" if asynchronous else "handle_request"
+    before = getattr(connection, method), getattr(pool, handle)
+
+    def another(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return before[0](self, *args, **kwargs)
+
+    request = core.Request("GET", recorder.url(), headers=[("Host", "mockb")])
+    with monkeypatch.context() as patched:
+        patched.setattr(connection, method, another)
+        lanebaggage.auto_instrument()
+        assert getattr(connection, method) is another
+        assert getattr(pool, handle) is not before[1]
+        with lanebaggage.lane("s2"):
+            send(core, asynchronous, request)
+        lanebaggage.uninstrument()
+    for name in ("s3", "s4"):
+        lanebaggage.auto_instrument()
+        lanebaggage.auto_instrument(allow=["*"])
+        assert getattr(pool, handle) is before[1]
+        with lanebaggage.lane(name):
+            send(core, asynchronous, request)
+        lanebaggage.uninstrument()
+    send(core, asynchronous, request)
+    assert recorder.values() == [["s2"], ["s3"], ["s4"], []]
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_hooks_of_httpcore_see_the_request_as_it_was(recorder: Recorder, core: Any) -> None:
+    """The trace extension is told of the headers that the caller gave, and of no others."""
+    lanebaggage.auto_instrument()
+    told: list[Any] = []
+
+    def trace(name: str, info: dict[str, Any]) -> None:
+        if name == "http11.send_request_headers.started":
+            told.append(info["request"].headers)
+
+    request = core.Request("GET", recorder.url(), headers=[("Host", "mockb")], extensions={"trace": trace})
+    with lanebaggage.lane("s2"):
+        send(core, False, request)
+    assert told == [[(b"Host", b"mockb")]]
+    assert recorder.values() == [["s2"]]

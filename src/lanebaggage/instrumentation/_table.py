@@ -185,7 +185,8 @@ TABLE: tuple[Library, ...] = (
     Library(
         "httpcore",
         "client",
-        "httpcore._sync.connection_pool httpcore._async.connection_pool",
+        "httpcore._sync.http11 httpcore._sync.http2 httpcore._sync.connection_pool"
+        " httpcore._async.http11 httpcore._async.http2 httpcore._async.connection_pool",
         "clients.httpcore",
         distribution="httpcore",
         floor="0.16.3",
@@ -193,7 +194,8 @@ TABLE: tuple[Library, ...] = (
     Library(
         "httpcore2",
         "client",
-        "httpcore2._sync.connection_pool httpcore2._async.connection_pool",
+        "httpcore2._sync.http11 httpcore2._sync.http2 httpcore2._sync.connection_pool"
+        " httpcore2._async.http11 httpcore2._async.http2 httpcore2._async.connection_pool",
         "clients.httpcore",
         distribution="httpcore2",
         floor="2.0.0",

@@ -9,26 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aiohttp.hdrs import AUTHORIZATION
+
 from ... import _runtime, _watch
 from ..._context import CARRIED
 from ..._hop import sending
 from ..._stats import counts
+from ..._wire import Added
 
 if TYPE_CHECKING:
     from ..._wire import Carried
     from .._patching import Gate, Patcher
-
-
-class Ours(str):
-    """A header's value that was added."""
-
-    __slots__ = ("own",)
-
-    own: list[str]
-    """What the request had of its own (baggage); absent for nothing."""
-
-    def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return str, (str(self),)
 
 
 made: set[str] = set()
@@ -69,7 +60,7 @@ def _added(request: Any, current: Carried) -> bool:
         or current.stale
         or _watch.watchers
         or not (policy.verdicts.get(host) or policy.verdict(host))
-        or "Authorization" in headers
+        or (AUTHORIZATION in headers and headers[AUTHORIZATION].startswith("AWS4-"))
         or "X-Amz-Signature=" in url.raw_query_string
         or request.method == "CONNECT"
     ):
@@ -77,8 +68,8 @@ def _added(request: Any, current: Carried) -> bool:
     for name, _ in pairs:
         if name in headers:
             return False
-    for name, value in pairs:
-        headers[name] = Ours(value)
+    for name, value in current.added:
+        headers[name] = value
         if name not in made:
             made.add(name)
     counts.injected += 1
@@ -88,7 +79,7 @@ def _added(request: Any, current: Carried) -> bool:
 def _restore(headers: Any) -> None:
     """Put back what the request had of its own where it has values that were added."""
     for name in tuple(made):  # which another thread may add to
-        if type(value := headers.get(name)) is Ours:
+        if type(value := headers.get(name)) is Added:
             headers.popall(name)
             for own in getattr(value, "own", ()):
                 headers.add(name, own)
@@ -100,7 +91,7 @@ def _decide(request: Any) -> None:
     if request.method == "CONNECT":
         return
     url = request.url
-    carried = sending(url.raw_host or "", headers.get("Authorization") or "", url.raw_query_string)
+    carried = sending(url.raw_host or "", headers.get(AUTHORIZATION) or "", url.raw_query_string)
     if carried is not None:
         add(headers, carried)
 
@@ -112,7 +103,7 @@ def add(headers: Any, carried: Carried) -> None:
         return ",".join(headers.getall(name)) if name in headers else None
 
     for name, value in _runtime.wire.additions(carried, existing):
-        ours = Ours(value)
-        ours.own = headers.getall(name, [])
-        headers[name] = ours
+        added = Added(value)
+        added.own = headers.getall(name, [])
+        headers[name] = added
         made.add(name)

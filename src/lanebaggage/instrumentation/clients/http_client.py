@@ -68,7 +68,7 @@ def _inject(connection: Any, current: Carried) -> None:
     policy = _runtime.policy
     if added and lines and not _watch.watchers and (policy.verdicts.get(host) or policy.verdict(host)):
         block = _block(lines)
-        if block.find(" /") == block.find(" ") and "x-amz-signature=" not in block and "\r\nauthorization:" not in block:
+        if block.find(" /") == block.find(" ") and "signature=" not in block:  # AWS's, in the header or the query
             for begin in begins:
                 if begin in block:
                     _merge(lines, block, current)

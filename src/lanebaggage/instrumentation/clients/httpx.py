@@ -9,14 +9,14 @@ A version without that method is patched at its transports.
 from __future__ import annotations
 
 from functools import partial
-from types import FunctionType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ... import _runtime, _watch
 from ..._context import CARRIED, UNSET
 from ..._hop import sending
 from ..._stats import counts
-from . import httpcore
+from .httpcore import DECIDED, is_plain, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,27 +42,24 @@ def _finder(own: Any, name: str, known: bool) -> Callable[[Any, Gate], Any]:
     def make(original: Any, gate: Gate) -> Any:
         get = CARRIED.get
         found = getattr(own, name)
-        own_handle = found if _is_plain(found, own) else None
+        own_handle = found if is_plain(found, own) else None
 
         def _transport_for_url(self: Any, url: Any) -> Any:
             transport = original(self, url)
             if not gate.on or (current := get()) is None:
                 return transport
             if type(transport) is own and getattr(own, name, None) is own_handle:
-                below = getattr(getattr(type(getattr(transport, "_pool", None)), name, None), httpcore.GATE, None)
-                if below is not None and below.on:
-                    return transport
+                try:
+                    below = served.get(getattr(type(transport._pool), name))
+                    if below is not None and below.on:
+                        return transport
+                except Exception:
+                    gate.failed()
             return _Through(transport, current if known else None, gate)
 
         return _transport_for_url
 
     return make
-
-
-def _is_plain(method: Any, owner: type) -> bool:
-    """Whether nobody has put something around a method or in its place."""
-    package = owner.__module__.partition(".")[0]
-    return type(method) is FunctionType and str(method.__globals__.get("__name__")).partition(".")[0] == package
 
 
 def _handler(name: str, known: bool) -> Callable[[Any, Gate], Any]:
@@ -132,12 +129,14 @@ def _copied(request: Any, current: Carried) -> Any:
     """A copy with the headers, where nothing stands in the way of simply appending them; it costs a fourth then."""
     raw = current.raw
     url = request.url
-    if not raw or current.stale or _watch.watchers or not _runtime.policy.verdict(url.host):
+    host = url.host
+    policy = _runtime.policy
+    if not raw or current.stale or _watch.watchers or not (policy.verdicts.get(host) or policy.verdict(host)):
         return None
     own = request.headers
     telling = current.telling
-    for _, name, _ in own._list:
-        if name in telling:
+    for _, name, value in own._list:
+        if name in telling and (name != b"authorization" or value.startswith(b"AWS4-")):
             return None
     if url.query.find(b"X-Amz-Signature=") >= 0:
         return None
@@ -164,7 +163,7 @@ def _with_headers(request: Any) -> Any:
         kept = [pair for pair in headers.raw if pair[0].lower() not in added]
         headers = type(headers)(kept + list(added.items()))
     copy = _copy(request, headers)
-    copy.extensions = {**request.extensions, httpcore.DECIDED: True}
+    copy.extensions = {**request.extensions, DECIDED: True}
     return copy
 
 

@@ -15,23 +15,12 @@ from ... import _runtime
 from ..._context import CARRIED
 from ..._hop import sending, text
 from ..._policy import host_of
+from ..._wire import Added
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._patching import Gate, Patcher
-
-
-class Ours(str):
-    """A header's value that was added."""
-
-    __slots__ = ("own",)
-
-    own: Any
-    """What the request had of its own (baggage), or None."""
-
-    def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return str, (str(self),)
 
 
 made = False
@@ -96,7 +85,7 @@ def _with_headers(request: Any) -> Any:
     url = getattr(request, "url", None)
     if headers is None or not isinstance(url, str):
         return request  # requests is about to say that it is not prepared
-    stale = [(name, value.own) for name, value in headers.items() if type(value) is Ours]
+    stale = [(name, value.own) for name, value in headers.items() if type(value) is Added]
     carried = sending(host_of(url), headers.get("authorization") or "", url)
     if not stale and carried is None:
         return request
@@ -112,9 +101,9 @@ def _with_headers(request: Any) -> Any:
             return None if value is None else text(value)
 
         for name, value in _runtime.wire.additions(carried, existing):
-            ours = Ours(value)
-            ours.own = headers.get(name)
-            headers[name] = ours
+            added = Added(value)
+            added.own = headers.get(name)
+            headers[name] = added
             made = True
     copy = object.__new__(type(request))
     copy.__dict__.update(request.__dict__)
