@@ -6,6 +6,7 @@ import multiprocessing
 import multiprocessing.pool
 import queue
 import threading
+import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
@@ -143,7 +144,7 @@ class ProcessPool(Pool):
         return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(self.method))
 
     def cancel(self, seen: list[str | None]) -> None:
-        futures = [self.executor.submit(threading.Event().wait, 0.05) for _ in range(20)]
+        futures = [self.executor.submit(time.sleep, 0.05) for _ in range(5)]
         assert futures[-1].cancel()
 
     def work(self, job: Callable[..., Any]) -> Any:
