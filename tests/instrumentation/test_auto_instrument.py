@@ -41,6 +41,26 @@ def test_arguments_win_over_a_launcher_that_came_first() -> None:
     assert [row.status for row in instrumentation.report()["threading"]] == [DISABLED]
 
 
+@pytest.mark.parametrize(
+    ("name", "below"),
+    [("fastapi", "starlette"), ("httpx", "httpcore"), ("requests", "http.client"), ("urllib.request", "http.client")],
+)
+def test_what_is_disabled_but_served_by_another_patch_is_told(caplog: pytest.LogCaptureFixture, name: str, below: str) -> None:
+    """Whoever leaves one library out hears of the one below it; once that is named too, there is nothing to tell."""
+    lanebaggage.auto_instrument(disabled=[name])
+    (row,) = instrumentation.report()[name]
+    assert (row.status, row.detail) == (DISABLED, f"by argument, but served by {below}")
+    assert [f"{name} is disabled, but served by the patch of {below} all the same" in text for text in caplog.messages] == [
+        True
+    ]
+    lanebaggage.uninstrument()
+    caplog.clear()
+    lanebaggage.auto_instrument(disabled=[name, below])
+    (row,) = instrumentation.report()[name]
+    assert row.detail == "by argument"
+    assert caplog.messages == []
+
+
 def test_an_unusable_setting_instruments_nothing() -> None:
     """A mistake is told before anything is touched."""
     for arguments in ({"allow": ["http://x/"]}, {"disabled": ["flsk"]}, {"route_header": "a b"}):

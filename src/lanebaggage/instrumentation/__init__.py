@@ -157,6 +157,14 @@ def auto_instrument(
         for entry, row in zip(TABLE, _report.rows, strict=True):
             if entry.library in settings.disabled:
                 row.status, row.detail = DISABLED, f"by {settings.sources['disabled']}"
+                if entry.through in _names() - settings.disabled:
+                    row.detail += f", but served by {entry.through}"
+                    _log.warn(
+                        "%s: %s is disabled, but served by the patch of %s all the same; disable that as well",
+                        settings.sources["disabled"],
+                        entry.library,
+                        entry.through,
+                    )
             else:
                 _wait(entry, row)
         for install in always:
@@ -215,9 +223,13 @@ def _install(entry: Library, row: Row, module: ModuleType) -> None:
 
 
 def _check_names(names: Iterable[str], source: str) -> None:
-    known = {entry.library for entry in TABLE}
+    known = _names()
     for name in names:
         if name not in known:
             raise SettingsError(
                 f"{source}: disabled names {name[:60]!r}, which is no library; libraries are {', '.join(sorted(known))}"
             )
+
+
+def _names() -> set[str]:
+    return {entry.library for entry in TABLE}

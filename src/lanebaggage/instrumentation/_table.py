@@ -32,7 +32,7 @@ class Library:
         self.floor = floor
         """Oldest version that the tests were run with."""
         self.through = through
-        """The library whose patch serves this one too."""
+        """The library, or what else, whose patch serves this one too, wholly or for the most part."""
 
 
 TABLE: tuple[Library, ...] = (
@@ -146,9 +146,10 @@ TABLE: tuple[Library, ...] = (
         "clients.requests",
         distribution="requests",
         floor="2.25.1",
+        through="http.client",
     ),
-    Library("httpx", "client", "httpx._client", "clients.httpx", distribution="httpx", floor="0.23.3"),
-    Library("httpx2", "client", "httpx2._client", "clients.httpx", distribution="httpx2", floor="2.0.0"),
+    Library("httpx", "client", "httpx._client", "clients.httpx", distribution="httpx", floor="0.23.3", through="httpcore"),
+    Library("httpx2", "client", "httpx2._client", "clients.httpx", distribution="httpx2", floor="2.0.0", through="httpcore2"),
     Library("aiohttp", "client", "aiohttp.client_reqrep", "clients.aiohttp", distribution="aiohttp", floor="3.8.6"),
     Library("aioresponses", "client", "aioresponses.core", "clients.aioresponses", distribution="aioresponses", floor="0.7.6"),
     Library("tornado", "client", "tornado.simple_httpclient", "clients.tornado", distribution="tornado", floor="6.1"),
