@@ -127,6 +127,14 @@ TABLE: tuple[Library, ...] = (
         "uwsgi", "server", "uwsgi", "servers.uwsgi", distribution="pyuwsgi", floor="2.0.23", through="the application's module"
     ),
     Library("waitress", "server", "waitress.task", "servers.waitress", distribution="waitress", floor="2.1.2"),
+    Library(
+        "websockets",
+        "server",
+        "websockets.asyncio.server websockets.sync.server websockets.trio.server websockets.legacy.server",
+        "servers.websockets",
+        distribution="websockets",
+        floor="11.0.3",
+    ),
     Library("gevent", "server", "gevent.pywsgi", "servers.gevent", distribution="gevent", floor="21.12.0"),
     Library("http.client", "client", "http.client", "clients.http_client"),
     Library("urllib.request", "client", "urllib.request", "clients.urllib", through="http.client"),
