@@ -152,6 +152,7 @@ class ProcessPool(Pool):
         context = multiprocessing.get_context(self.method)
         with ProcessPoolExecutor(1, mp_context=context, initializer=send, initargs=(sender, job)) as pool:
             pool.submit(int)
+            assert receiver.poll(SECONDS), "the worker has died"
             return receiver.recv()
 
 
