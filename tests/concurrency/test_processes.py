@@ -83,6 +83,23 @@ def test_nothing_of_ours_goes_where_nothing_is_carried() -> None:
         assert pool.submit(knows_jobs).result() is True
 
 
+async def test_function_of_anyio_that_was_imported_before() -> None:
+    """Who imported ``to_process.run_sync`` by name before us is served, and nothing is left after undo."""
+    from anyio import to_process
+
+    run_sync, before = to_process.run_sync, to_process.pickle
+    lanebaggage.auto_instrument()
+    for lane in ("s2", None, "s3"):
+        with lanebaggage.lane(lane):
+            assert await run_sync(lanebaggage.current_lane) == lane
+            with pytest.raises(ZeroDivisionError):
+                await run_sync(divmod, 1, 0)
+    lanebaggage.uninstrument()
+    assert to_process.pickle is before
+    with lanebaggage.lane("s2"):
+        assert await run_sync(lanebaggage.current_lane) is None
+
+
 INTERPRETERS = """
 import anyio, lanebaggage
 from anyio.to_interpreter import run_sync
