@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,17 +147,16 @@ def test_after_a_killed_envoy_the_next_test_has_another(suite, tmp_path: Path) -
 @pytest.mark.parametrize("workers", [0, 2])
 def test_nothing_is_left_of_a_killed_run(workers: int, suite, tmp_path: Path) -> None:
     """kill -9 of pytest, in the middle of a test, ends the Envoy and the services of every worker."""
-    for number in range(2):
-        os.mkfifo(tmp_path / f"begun-{number}")
     text = """
         @pytest.mark.parametrize("number", range(2))
         def test_waits(mesh, number):
-            Path(f"begun-{number}").write_text("begun")
+            Path(f"begun-{number}").touch()
             time.sleep(600)
     """
     run = suite(text, *(("-p", "xdist", "-n", str(workers)) if workers else ()))
-    for number in range(max(workers, 1)):
-        assert (tmp_path / f"begun-{number}").read_text() == "begun"
+    while not all((tmp_path / f"begun-{number}").exists() for number in range(max(workers, 1))):
+        assert run.poll() is None, run.communicate()[0]
+        time.sleep(0.05)
     rows = ran(tmp_path)
     assert len(rows) == max(workers, 1)
     assert all(runs(row[2]) and runs(row[3]) for row in rows)
