@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 import lanebaggage
+from lanebaggage.instrumentation.clients import httpcore as integration
 from support.names import STRANGER
 from support.recorder import Recorder, recording
 
@@ -193,6 +194,10 @@ def test_a_version_that_is_not_known(
         with lanebaggage.lane("s2"):
             send(core, asynchronous, request)
         lanebaggage.uninstrument()
+        for _ in range(9):
+            lanebaggage.auto_instrument()
+            lanebaggage.uninstrument()
+        assert len(integration.served) <= 2 * len(CORES), "methods that were undone are kept"
     for name in ("s3", "s4"):
         lanebaggage.auto_instrument()
         lanebaggage.auto_instrument(allow=["*"])

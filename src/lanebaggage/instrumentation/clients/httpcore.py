@@ -52,10 +52,18 @@ def install(module: Any, patch: Patcher) -> None:
         patch.method(getattr(module, f"{prefix}HTTP2Connection"), handle, make)
     else:
         pool = getattr(module, f"{prefix}ConnectionPool")
+        for method in [method for method, one in served.items() if not one.on]:
+            del served[method]
         if gate is None or not gate.on:
-            patch.method(pool, handle, make)
+            patch.method(pool, handle, lambda original, own: _entered(make(original, own), own))
         elif is_plain(found := getattr(pool, handle), pool):
             served[found] = gate
+
+
+def _entered(method: Any, gate: Gate) -> Any:
+    """Enter a pool's method in :data:`served`."""
+    served[method] = gate
+    return method
 
 
 def is_plain(method: Any, owner: type) -> bool:
@@ -126,7 +134,6 @@ def _handle(original: Any, gate: Gate) -> Any:
                 gate.failed()
         return original(self, request)
 
-    served[handle_request] = gate
     return handle_request
 
 
@@ -143,7 +150,6 @@ def _handle_async(original: Any, gate: Gate) -> Any:
                 gate.failed()
         return await original(self, request)
 
-    served[handle_async_request] = gate
     return handle_async_request  # a coroutine function as before: respx looks which kind it is
 
 
@@ -156,7 +162,7 @@ def completed(request: Any, current: Carried) -> list[tuple[bytes, bytes]]:
 
 
 def _only_appends(request: Any, current: Carried) -> bool:
-    """Whether all that there is to do is to append the headers; it costs a fourth then."""
+    """Whether all that there is to do is to append the headers, which counts as done; it costs a fourth then."""
     url = request.url
     target = url.target
     host = url.host.decode("ascii")

@@ -25,9 +25,8 @@ def install(module: Any, patch: Patcher) -> None:
 
 
 def _handshake(original: Any, gate: Gate) -> Any:
-    def handshake(
-        self: Any, process_request: Any = None, *args: Any, **kwargs: Any
-    ) -> Any:  # hands on a coroutine, but for threads
+    # of either kind: what the original returns, a coroutine or nothing, is handed on
+    def handshake(self: Any, process_request: Any = None, *args: Any, **kwargs: Any) -> Any:
         if not gate.on:
             return original(self, process_request, *args, **kwargs)
 
